@@ -18,6 +18,35 @@ pub enum Admission {
     },
 }
 
+/// What everyone gets of a circuit, if that depends on nothing but the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdmissionOfAll {
+    /// It depends on more.
+    Depends,
+    /// Every call is admitted, at any time, and no success would change anything.
+    Admitted,
+    /// Every call is refused before this time.
+    RefusedUntil(Timestamp),
+    /// Every call is refused until an operator closes the circuit.
+    Refused,
+}
+
+/// What [`admit`] answers everyone, whoever asks. How a circuit is nearly always: closed without failures, or open for all.
+#[must_use]
+pub fn admission_of_all(record: &Record, policy: &Policy) -> AdmissionOfAll {
+    let has_blocks = !record.blocked_instances.is_empty() || !record.blocked_sources.is_empty();
+    match &record.phase {
+        Phase::Closed if record.is_pristine() => AdmissionOfAll::Admitted,
+        _ if policy.mode != Mode::Enforce => AdmissionOfAll::Depends,
+        Phase::Open(outage) if !has_blocks && outage.is_for_all() => {
+            AdmissionOfAll::RefusedUntil(outage.retry_at)
+        }
+        Phase::ForcedOpen { until: Some(until) } => AdmissionOfAll::RefusedUntil(*until),
+        Phase::ForcedOpen { until: None } => AdmissionOfAll::Refused,
+        Phase::Closed | Phase::Open(_) | Phase::HalfOpen { .. } => AdmissionOfAll::Depends,
+    }
+}
+
 /// Whether `instance` may make a call for `requester` now. Changes nothing (L1: a refused caller leaves no trace).
 #[must_use]
 pub fn admit(

@@ -58,7 +58,7 @@ mod time;
 mod window;
 mod wire;
 
-pub use admit::{Admission, admit, admit_provisionally};
+pub use admit::{Admission, AdmissionOfAll, admission_of_all, admit, admit_provisionally};
 pub use apply::{AdmissionToken, Applied, Context, Event, EventResult, apply};
 pub use caller::{CallerName, CallerNameError};
 pub use explain::describe;
@@ -73,5 +73,5 @@ pub use record::{
 };
 pub use source::{Requester, Source, SourceBlock, SourceCounts, SourceScope};
 pub use time::{Timestamp, millis};
-pub use window::{Bucket, FailureSources, Window, bucket_start};
+pub use window::{Bucket, FailureSources, Window, bucket_start, bucket_width};
 pub use wire::{Document, External, Extras, MAX_EPOCH, encode};

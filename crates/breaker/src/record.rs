@@ -425,6 +425,11 @@ impl OpenState {
         Self { opened_at, retry_at, sole_reporter: None, bound_to: None, waiting: None }
     }
 
+    /// Whether it is the same for every instance and every requester.
+    pub(crate) const fn is_for_all(&self) -> bool {
+        self.sole_reporter.is_none() && self.bound_to.is_none() && self.waiting.is_none()
+    }
+
     /// Whether only another instance reported failures, so that `instance` may probe before the open period ends (F7).
     #[must_use]
     pub fn is_reported_by_other(&self, instance: &InstanceId) -> bool {

@@ -57,10 +57,16 @@ pub(crate) enum RateVerdict {
     Trip { sole_reporter: Option<InstanceId>, bound_to: Option<SourceScope> },
 }
 
+/// How long a bucket lasts, in ms; at least 1.
+#[must_use]
+pub fn bucket_width(policy: &Policy) -> u64 {
+    (millis(policy.window) / BUCKET_COUNT).max(1)
+}
+
 /// The beginning of the bucket that `at` falls into.
 #[must_use]
 pub fn bucket_start(policy: &Policy, at: Timestamp) -> Timestamp {
-    let width = (millis(policy.window) / BUCKET_COUNT).max(1);
+    let width = bucket_width(policy);
     Timestamp::from_millis(at.as_millis() / width * width)
 }
 

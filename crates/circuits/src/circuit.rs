@@ -2,6 +2,7 @@
 //! written.
 
 use std::{
+    num::NonZeroU64,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -9,23 +10,29 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use breaker::{
-    AdmissionToken, Context, Event, InstanceId, Mode, ModelKey, Outcome, Phase, Policy, Record, Timestamp,
-    bucket_start,
+    AdmissionToken, Context, Event, InstanceId, ModelKey, Outcome, Phase, Policy, Record, Timestamp,
+    bucket_start, bucket_width,
 };
 use per_core::PerCore;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    task::AbortHandle,
+    time::{Instant, sleep},
+};
 
 use crate::{
     clock::StoreClock,
-    counts::CircuitCounter,
+    counts::{CircuitCounter, CircuitCounts, increment},
     expected::Expected,
     mirror::{Mirror, StoredValue, Target},
     pending_successes::PendingSuccesses,
     plan::{ContinuationEpoch, Plan, Request, RequestResult},
     report::Report,
     source::{CallSource, TagKey, TaggedSource},
+    view::{FastPath, FastPathCell, View},
     watchers::Watchers,
     write_throttle::WriteThrottle,
 };
@@ -45,11 +52,16 @@ pub(crate) struct Circuit {
     clock: Arc<StoreClock>,
     tag_key: Arc<TagKey>,
     pub(crate) view: ArcSwap<View>,
-    /// The view in one number, for nearly every call: the epoch of a circuit that is known and pristine; 0: load the view.
-    fast_path: AtomicU64,
+    /// What the view says to nearly every call.
+    fast_path: FastPathCell,
+    /// How long a bucket of successes lasts, in ms; 0: they are not counted.
+    success_bucket_width: AtomicU64,
+    /// The last record that refused everyone, if there was one.
+    last_refusing: ArcSwapOption<Record>,
+    /// No longer in the map of circuits: another one is, or will be, under the same key.
+    retired: AtomicBool,
     inner: Mutex<Inner>,
-    /// The successes that each core has counted and that are not in `inner` yet. Locked after `inner`, or without it.
-    core_successes: PerCore<Mutex<PendingSuccesses>>,
+    cores: PerCore<OfCore>,
     /// Notified when a request comes while the writer waits.
     pub(crate) wake_writer: Notify,
     /// Notified when the state changes while the reader pauses.
@@ -64,28 +76,12 @@ pub(crate) struct Circuit {
     pub(crate) counter: CircuitCounter,
 }
 
-/// What admission reads.
-#[derive(Debug)]
-pub(crate) struct View {
-    pub(crate) record: Arc<Record>,
-    /// What is being written, if it admits and refuses others than `record` (F3).
-    pub(crate) expected: Option<Arc<Record>>,
-    pub(crate) policy: Arc<Policy>,
-    /// The circuit is known; if not, it is read before its first call (F2).
-    pub(crate) loaded: bool,
-}
-
-impl View {
-    fn new(mirror: &Mirror, expected: &Expected, policy: &Arc<Policy>) -> Self {
-        let record = Arc::new(mirror.record.clone());
-        let expected = expected.restriction(mirror).cloned().map(Arc::new);
-        Self { record, expected, policy: Arc::clone(policy), loaded: mirror.is_loaded() }
-    }
-
-    /// Whether it must be read before the first decision.
-    pub(crate) fn needs_load(&self) -> bool {
-        !self.loaded && self.policy.mode != Mode::Off
-    }
+/// What a core has counted and nobody else has seen yet.
+#[derive(Default)]
+struct OfCore {
+    /// Successes that are not in `inner` yet. Locked after `inner`, or without it.
+    successes: Mutex<PendingSuccesses>,
+    refusals: AtomicU64,
 }
 
 /// Behind the lock, which is never held over I/O.
@@ -108,6 +104,8 @@ pub(crate) struct Inner {
     pub(crate) read_at: Option<Instant>,
     pub(crate) write_throttle: WriteThrottle,
     pending_successes: PendingSuccesses,
+    /// Ends [`FastPath::RefuseUntil`].
+    refusal_timer: Option<AbortHandle>,
 }
 
 /// A request and who waits for its result.
@@ -145,7 +143,10 @@ impl Circuit {
             clock,
             tag_key,
             view: ArcSwap::from_pointee(View::new(&mirror, &Expected::default(), &policy)),
-            fast_path: AtomicU64::new(0),
+            fast_path: FastPathCell::default(),
+            success_bucket_width: AtomicU64::new(0),
+            last_refusing: ArcSwapOption::empty(),
+            retired: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 mirror,
                 policy,
@@ -161,8 +162,9 @@ impl Circuit {
                 read_at: None,
                 write_throttle: WriteThrottle::default(),
                 pending_successes: PendingSuccesses::default(),
+                refusal_timer: None,
             }),
-            core_successes: PerCore::default(),
+            cores: PerCore::default(),
             wake_writer: Notify::new(),
             wake_reader: Notify::new(),
             view_changed: Notify::new(),
@@ -272,22 +274,79 @@ impl Circuit {
 
     fn store_view(&self, inner: &Inner) {
         let view = View::new(&inner.mirror, &inner.expected, &inner.policy);
-        let is_open_to_all = view.loaded && view.record.is_pristine() && view.expected.is_none();
-        let fast_path_epoch = if is_open_to_all { view.record.epoch } else { 0 };
+        let mut fast_path = view.fast_path();
+        if fast_path == FastPath::Refuse || view.refuses_all_until().is_some() {
+            self.last_refusing.store(Some(Arc::clone(&view.record)));
+        }
+        if self.retired.load(Ordering::Relaxed) {
+            fast_path = FastPath::LoadView;
+        }
+        let counts_successes = inner.policy.failure_rate.is_some();
+        let bucket_width = if counts_successes { bucket_width(&inner.policy) } else { 0 };
         self.view.store(Arc::new(view));
-        self.fast_path.store(fast_path_epoch, Ordering::Release);
+        self.success_bucket_width.store(bucket_width, Ordering::Relaxed);
+        self.fast_path.store(fast_path);
         self.view_changed.notify_waiters();
     }
 
-    /// The epoch to admit a call in without loading the view; `None`: load the view.
-    pub(crate) fn fast_path_epoch(&self) -> Option<u64> {
-        Some(self.fast_path.load(Ordering::Acquire)).filter(|epoch| *epoch != 0)
+    /// What nearly every call gets, without loading the view.
+    #[inline]
+    pub(crate) fn fast_path(&self) -> FastPath {
+        self.fast_path.load()
+    }
+
+    /// From now on refuses calls without reading the clock, if this view refuses everyone, and its end is not near. `now`: of a
+    /// call that was just refused.
+    pub(crate) fn refuse_by_timer(self: &Arc<Self>, view: &Arc<View>, now: Timestamp, runtime: &Handle) {
+        let Some(end) = view.refuses_all_until().filter(|_| self.clock.runs_with_timers()) else { return };
+        let Some(rest) = end.since(now).checked_sub(EXACT_BEFORE_END).filter(|rest| !rest.is_zero()) else {
+            return;
+        };
+        let mut inner = self.inner();
+        if self.retired.load(Ordering::Relaxed) || !Arc::ptr_eq(view, &self.view.load()) {
+            return;
+        }
+        self.fast_path.store(FastPath::RefuseUntil(end));
+        let circuit = Arc::downgrade(self);
+        let timer = runtime.spawn(async move {
+            sleep(rest).await;
+            if let Some(circuit) = circuit.upgrade() {
+                circuit.end_refusal_by_timer(end);
+            }
+        });
+        if let Some(earlier) = inner.refusal_timer.replace(timer.abort_handle()) {
+            earlier.abort();
+        }
+    }
+
+    /// The end of that is near, unless the view has changed since.
+    fn end_refusal_by_timer(&self, end: Timestamp) {
+        let _inner = self.inner();
+        if self.fast_path() == FastPath::RefuseUntil(end) {
+            self.fast_path.store(FastPath::LoadView);
+        }
+    }
+
+    /// The record that a call was refused by which saw nothing but the fast path, or a later one that refuses everyone.
+    pub(crate) fn last_refusing_record(&self) -> Arc<Record> {
+        self.last_refusing.load_full().unwrap_or_else(|| Arc::clone(&self.view.load().record))
+    }
+
+    /// It was taken out of the map of circuits. Whoever still refers to it and wants to make a call must look there.
+    pub(crate) fn retire(&self) {
+        let _inner = self.inner();
+        self.retired.store(true, Ordering::Relaxed);
+        self.fast_path.store(FastPath::LoadView);
     }
 
     /// Whether a success needs no write. If so, it is counted for the next write to include.
     pub(crate) fn try_coalesce_success(&self, epoch: u64) -> bool {
         // Loaded before the view: a failure that is being written meanwhile is in one of the two.
         let is_busy = self.has_pending_writes.load(Ordering::Acquire);
+        if !is_busy && self.fast_path() == (FastPath::Admit { epoch }) {
+            self.count_success(epoch);
+            return true;
+        }
         let view = self.view.load();
         if view.record.epoch != epoch || !matches!(view.record.phase, Phase::Closed) {
             return false;
@@ -308,17 +367,32 @@ impl Circuit {
         if inner.as_deref().is_some_and(|inner| !ends_with_success(inner)) {
             return false;
         }
-        if view.policy.failure_rate.is_some() {
-            let bucket = bucket_start(&view.policy, self.now());
-            lock(self.core_successes.local()).add(epoch, bucket, 1);
-        }
+        self.count_success(epoch);
         true
+    }
+
+    /// Counts a success for the next write to include, if successes are counted. Only then the time is read.
+    fn count_success(&self, epoch: u64) {
+        if let Some(width) = NonZeroU64::new(self.success_bucket_width.load(Ordering::Relaxed)) {
+            let bucket = Timestamp::from_millis(self.now().as_millis() / width * width.get());
+            lock(&self.cores.local().successes).add(epoch, bucket, 1);
+        }
+    }
+
+    pub(crate) fn count_refusal(&self) {
+        increment(&self.cores.local().refusals);
+    }
+
+    /// Its counters.
+    pub(crate) fn counts(&self) -> CircuitCounts {
+        let refusals = self.cores.iter().map(|core| core.refusals.load(Ordering::Relaxed));
+        self.counter.snapshot(refusals.sum())
     }
 
     /// Moves the successes of all cores to the others that are not written yet.
     fn collect_successes(&self, inner: &mut Inner) {
-        for core in self.core_successes.iter() {
-            inner.pending_successes.append(&mut lock(core), inner.mirror.record.epoch);
+        for core in self.cores.iter() {
+            inner.pending_successes.append(&mut lock(&core.successes), inner.mirror.record.epoch);
         }
     }
 
@@ -347,6 +421,11 @@ impl Circuit {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How long before its end an open period is compared with the clock again. A timer may be late by so much, and a clock may
+/// be moved by so much that the circuits are not published again, without a consequence. Later than that, a call is refused
+/// for too long, but none is admitted too early.
+const EXACT_BEFORE_END: Duration = Duration::from_millis(250);
 
 /// A queue of this length is written even before this instance's slot.
 const FLUSH_QUEUE_LEN: usize = 256;

@@ -16,17 +16,20 @@ use tokio::{
 };
 
 use crate::{
-    circuit::{Circuit, QueuedRequest, Responder, View},
+    circuit::{Circuit, QueuedRequest, Responder},
     counts::{CircuitCounts, StoreCounts},
     memory::MemoryStore,
     permit::Permit,
     plan::Request,
-    report::{Refusal, Report},
+    reference::{CircuitRef, CircuitSlot},
+    refusal::Refusal,
+    report::Report,
     settings::{Policies, Settings},
     shared::Shared,
     source::CallSource,
     store::{Store, StoreError, StoreInfo},
     store_health::StoreStatus,
+    view::{FastPath, View},
     watch::Watch,
 };
 
@@ -98,9 +101,22 @@ impl Circuits {
     }
 
     /// The same without waiting. It asks for no probe's lease. `None`: only [`admit_as`](Self::admit_as) can tell.
+    ///
+    /// `slot`: where whoever calls this model again and again keeps its circuit; a slot of this key and these circuits.
     #[must_use]
-    pub fn admit_now(&self, key: &ModelKey, source: &CallSource) -> Option<Result<Permit, Refusal>> {
-        self.try_admit(key, Some(source))
+    pub fn admit_now(
+        &self,
+        key: &ModelKey,
+        slot: Option<&CircuitSlot>,
+        source: &CallSource,
+    ) -> Option<Result<Permit, Refusal>> {
+        if let Some(circuit) = slot.and_then(CircuitSlot::get)
+            && let Some(admission) = admit_fast(circuit, || CircuitRef::OfCore(circuit.clone()), Some(source))
+        {
+            return Some(admission);
+        }
+        // Also if what the slot keeps is no longer the circuit of this key.
+        self.try_admit(key, slot, Some(source))
     }
 
     async fn admit_with(
@@ -109,7 +125,7 @@ impl Circuits {
         source: Option<&CallSource>,
         lease: Option<Duration>,
     ) -> Result<Permit, Refusal> {
-        if let Some(admission) = self.try_admit(key, source) {
+        if let Some(admission) = self.try_admit(key, None, source) {
             return admission;
         }
         let mut deadline = None;
@@ -136,14 +152,23 @@ impl Circuits {
         }
     }
 
-    /// The fast path of nearly every call: no waiting, no allocation, no lock. `None`: the store is needed.
-    fn try_admit(&self, key: &ModelKey, source: Option<&CallSource>) -> Option<Result<Permit, Refusal>> {
+    /// Without waiting. `None`: the store is needed.
+    fn try_admit(
+        &self,
+        key: &ModelKey,
+        slot: Option<&CircuitSlot>,
+        source: Option<&CallSource>,
+    ) -> Option<Result<Permit, Refusal>> {
         let circuits = self.0.circuits.load();
         let circuit = circuits.get(key)?;
-        circuit.mark_used();
-        if let Some(epoch) = circuit.fast_path_epoch() {
-            return Some(Ok(Permit::new(circuit, epoch, source)));
+        if let Some(slot) = slot {
+            slot.keep(circuit);
         }
+        let admission = admit_fast(circuit, || CircuitRef::from(circuit), source);
+        if admission.is_some() {
+            return admission;
+        }
+        circuit.mark_used();
         let view = circuit.view.load();
         if view.needs_load() { None } else { self.decide(circuit, &view, source) }
     }
@@ -152,17 +177,19 @@ impl Circuits {
     fn decide(
         &self,
         circuit: &Arc<Circuit>,
-        view: &View,
+        view: &Arc<View>,
         source: Option<&CallSource>,
     ) -> Option<Result<Permit, Refusal>> {
         let now = self.0.clock.now();
         let (admission, provisional) = self.admission(circuit, view, source, now);
         match admission {
-            Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch, source))),
+            Admission::Admitted => Some(Ok(Permit::new(circuit.into(), view.record.epoch, source))),
             Admission::Refused { retry_at, probing } => {
-                circuit.counter.count_refusal();
+                circuit.count_refusal();
                 let refusing = view.expected.as_ref().filter(|_| provisional).unwrap_or(&view.record);
-                Some(Err(Refusal::new(Arc::clone(refusing), retry_at.map(|at| at.since(now)), probing)))
+                let refusal = Refusal::new(Arc::clone(refusing), retry_at.map(|at| at.since(now)), probing);
+                circuit.refuse_by_timer(view, now, &self.0.runtime);
+                Some(Err(refusal))
             }
             Admission::ProbeDue => None,
         }
@@ -227,9 +254,11 @@ impl Circuits {
         let view = circuit.view.load();
         match self.decide(circuit, &view, source) {
             Some(answer) => answer,
-            None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch, source)),
+            None if view.policy.mode == Mode::Observe => {
+                Ok(Permit::new(circuit.into(), view.record.epoch, source))
+            }
             None => {
-                circuit.counter.count_refusal();
+                circuit.count_refusal();
                 Err(Refusal::new(Arc::clone(&view.record), Some(Duration::ZERO), true))
             }
         }
@@ -270,7 +299,7 @@ impl Circuits {
     #[must_use]
     pub fn counts(&self) -> Vec<(Report, CircuitCounts)> {
         let circuits = self.0.circuits.load();
-        let counts = |report: &Report| circuits.get(&report.key).map(|circuit| circuit.counter.snapshot());
+        let counts = |report: &Report| circuits.get(&report.key).map(|circuit| circuit.counts());
         self.reports()
             .into_iter()
             .filter_map(|report| counts(&report).map(|counts| (report, counts)))
@@ -300,13 +329,19 @@ impl Circuits {
     }
 
     /// Whether a call of this source would be refused now, as far as this instance knows. One that may be a probe would not.
-    /// It asks for nothing and counts as nothing.
+    /// It asks for nothing and counts as nothing. `slot` as of [`admit_now`](Self::admit_now).
     #[must_use]
-    pub fn would_refuse(&self, key: &ModelKey, source: &CallSource) -> bool {
+    pub fn would_refuse(&self, key: &ModelKey, slot: Option<&CircuitSlot>, source: &CallSource) -> bool {
+        match slot.and_then(CircuitSlot::get).map(|circuit| circuit.fast_path()) {
+            Some(FastPath::Admit { .. }) => return false,
+            Some(FastPath::RefuseUntil(_) | FastPath::Refuse) => return true,
+            Some(FastPath::LoadView) | None => {}
+        }
         let circuits = self.0.circuits.load();
-        let Some(circuit) = circuits.get(key).filter(|circuit| circuit.fast_path_epoch().is_none()) else {
+        let Some(circuit) = circuits.get(key) else { return false };
+        if matches!(circuit.fast_path(), FastPath::Admit { .. }) {
             return false;
-        };
+        }
         let (admission, _) = self.admission(circuit, &circuit.view.load(), Some(source), self.0.clock.now());
         matches!(admission, Admission::Refused { .. })
     }
@@ -411,6 +446,27 @@ impl Circuits {
     pub fn mirrored_value(&self, key: &ModelKey) -> crate::store::Value {
         self.0.circuit(key).inner().mirror.value.clone()
     }
+}
+
+/// What nearly every call gets: without waiting, allocation, lock or clock. `None`: the view is needed.
+#[inline]
+fn admit_fast(
+    circuit: &Circuit,
+    reference: impl FnOnce() -> CircuitRef,
+    source: Option<&CallSource>,
+) -> Option<Result<Permit, Refusal>> {
+    let retry_at = match circuit.fast_path() {
+        FastPath::Admit { epoch } => {
+            circuit.mark_used();
+            return Some(Ok(Permit::new(reference(), epoch, source)));
+        }
+        FastPath::RefuseUntil(end) => Some(end),
+        FastPath::Refuse => None,
+        FastPath::LoadView => return None,
+    };
+    circuit.mark_used();
+    circuit.count_refusal();
+    Some(Err(Refusal::of_all(reference(), retry_at)))
 }
 
 impl fmt::Debug for Circuits {

@@ -16,6 +16,11 @@ use tokio::time::Instant;
 pub trait WallClock: fmt::Debug + Send + Sync + 'static {
     /// Milliseconds since the Unix epoch, according to this machine.
     fn now(&self) -> Timestamp;
+
+    /// Whether it runs as tokio's timers do, so that a timer can stand for reading it again and again.
+    fn runs_with_timers(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's clock as it was at the start, and steady from then on: adjusting the clock changes nothing.
@@ -35,6 +40,10 @@ impl Default for SystemClock {
 impl WallClock for SystemClock {
     fn now(&self) -> Timestamp {
         self.start_time + self.started_at.elapsed()
+    }
+
+    fn runs_with_timers(&self) -> bool {
+        true
     }
 }
 
@@ -56,6 +65,11 @@ impl StoreClock {
     pub(crate) fn now(&self) -> Timestamp {
         let offset = self.offset.load(Ordering::Relaxed);
         Timestamp::from_millis(self.wall.now().as_millis().saturating_add_signed(offset))
+    }
+
+    /// Whether it runs as timers do, apart from what a synchronization moves it by.
+    pub(crate) fn runs_with_timers(&self) -> bool {
+        self.wall.runs_with_timers()
     }
 
     /// Synchronizes with the store's time from a response that took `elapsed`. The time was read somewhere in between, so

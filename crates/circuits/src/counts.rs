@@ -73,7 +73,6 @@ pub(crate) enum ProbeOutcome {
 /// The counters behind [`CircuitCounts`].
 #[derive(Debug, Default)]
 pub(crate) struct CircuitCounter {
-    refusals: AtomicU64,
     probes: [AtomicU64; 3],
     /// Changes are rare, so a lock is cheap enough. Ordered by name.
     transitions: Mutex<BTreeMap<TransitionKey, (TransitionKind, u64)>>,
@@ -101,10 +100,6 @@ fn load(counter: &AtomicU64) -> u64 {
 }
 
 impl CircuitCounter {
-    pub(crate) fn count_refusal(&self) {
-        increment(&self.refusals);
-    }
-
     pub(crate) fn count_probe(&self, outcome: ProbeOutcome) {
         increment(&self.probes[outcome as usize]);
     }
@@ -115,10 +110,11 @@ impl CircuitCounter {
         transitions.entry(key).or_insert((kind, 0)).1 += 1;
     }
 
-    pub(crate) fn snapshot(&self) -> CircuitCounts {
+    /// With the refusals, which each core counts for itself.
+    pub(crate) fn snapshot(&self, refusals: u64) -> CircuitCounts {
         let probes = |end: ProbeOutcome| load(&self.probes[end as usize]);
         CircuitCounts {
-            refusals: load(&self.refusals),
+            refusals,
             probes: ProbeCounts {
                 succeeded: probes(ProbeOutcome::Succeeded),
                 failed: probes(ProbeOutcome::Failed),

@@ -19,7 +19,10 @@
 //!   circuits                                 what callers use: admission, reports, counts
 //!   permit   watch   reader   writer         outcomes; events; reading from and writing to the store
 //!   shared                                   what an instance's circuits share, and the map of them
+//!   refusal                                  what a call gets from an open circuit
+//!   reference                                how others hold a circuit
 //!   circuit  store_health                    one circuit; whether the store can be reached
+//!   view                                     what admission reads of it
 //!   expected                                 one circuit as it will be once its requests are written
 //!   pending_successes
 //!   plan  report  counts  watchers  write_throttle
@@ -34,6 +37,8 @@
 //!
 //! Invariants:
 //! - a call of a closed circuit waits for no I/O, and steady success writes nothing (B6);
+//! - nearly every call is admitted or refused by one number (`view::FastPath`), without a clock, a lock or a count that cores
+//!   share; a timer takes the number of a refusal back before its end, which the record and the clock decide;
 //! - one write is in flight per circuit and instance; requests that come meanwhile are folded into the next;
 //! - no lock is held over I/O;
 //! - an unreachable store costs a call nothing, but for a probe's [`Timing::store_timeout`] (F3); what was learnt meanwhile
@@ -53,6 +58,8 @@ mod permit;
 mod plan;
 mod reader;
 mod redis;
+mod reference;
+mod refusal;
 mod report;
 mod rng;
 mod settings;
@@ -60,6 +67,7 @@ mod shared;
 mod source;
 mod store;
 mod store_health;
+mod view;
 mod watch;
 mod watchers;
 mod write_throttle;
@@ -80,7 +88,9 @@ pub use redis::fuzzing;
 pub use redis::{
     ClusterSurvey, RedisAddress, RedisAddressError, RedisDeployment, RedisNode, RedisStore, TimeShift,
 };
-pub use report::{Refusal, Report, Severity};
+pub use reference::CircuitSlot;
+pub use refusal::Refusal;
+pub use report::{Report, Severity};
 pub use rng::{Rng, SystemRng};
 pub use settings::{Policies, Settings, Timing};
 pub use source::{CallSource, TagKey};

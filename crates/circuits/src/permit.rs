@@ -13,6 +13,7 @@ use crate::{
     circuit::{Circuit, ProbeResponder, QueuedRequest, Responder},
     counts::ProbeOutcome,
     plan::{ContinuationEpoch, Request, RequestResult},
+    reference::CircuitRef,
     source::CallSource,
 };
 
@@ -21,7 +22,7 @@ use crate::{
 /// Report how it ended with one of the methods. A permit that is dropped without a report is not counted, and frees a
 /// probe's slot immediately (B3). None of the methods waits for the store.
 pub struct Permit {
-    circuit: Arc<Circuit>,
+    circuit: CircuitRef,
     epoch: u64,
     probe: Option<Box<Probe>>,
     /// Whose call it is; `None`: it names nobody.
@@ -39,19 +40,14 @@ struct Probe {
 }
 
 impl Permit {
-    pub(crate) fn new(circuit: &Arc<Circuit>, epoch: u64, source: Option<&CallSource>) -> Self {
-        Self {
-            circuit: Arc::clone(circuit),
-            epoch,
-            probe: None,
-            source: source.cloned(),
-            begins_circuit: false,
-        }
+    #[inline]
+    pub(crate) fn new(circuit: CircuitRef, epoch: u64, source: Option<&CallSource>) -> Self {
+        Self { circuit, epoch, probe: None, source: source.cloned(), begins_circuit: false }
     }
 
     /// A permit whose outcome begins the circuit.
     pub(crate) fn without_circuit(circuit: &Arc<Circuit>, source: Option<&CallSource>) -> Self {
-        let mut permit = Self::new(circuit, 0, source);
+        let mut permit = Self::new(circuit.into(), 0, source);
         permit.begins_circuit = true;
         permit
     }
@@ -71,13 +67,7 @@ impl Permit {
 
     fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String, source: Option<CallSource>) -> Self {
         let probe = Probe { lease_id, continuation_epoch: Arc::new(AtomicU64::new(0)), decided: false };
-        Self {
-            circuit: Arc::clone(circuit),
-            epoch,
-            probe: Some(Box::new(probe)),
-            source,
-            begins_circuit: false,
-        }
+        Self { circuit: circuit.into(), epoch, probe: Some(Box::new(probe)), source, begins_circuit: false }
     }
 
     /// The key of its circuit.
@@ -209,8 +199,11 @@ impl Permit {
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
-        self.release();
+        if self.probe.is_some() {
+            self.release();
+        }
     }
 }
 

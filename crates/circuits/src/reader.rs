@@ -399,9 +399,17 @@ impl Shared {
                 && !inner.reader_running
                 && (unused || !inner.mirror.is_loaded())
         };
+        let before = self.circuits.load_full();
         self.edit_circuits(|circuits| {
             circuits.retain(|_, circuit| !idle(circuit));
         });
+        // A call may have got hold of one just before.
+        let after = self.circuits.load();
+        for (key, circuit) in before.iter() {
+            if !after.get(key).is_some_and(|kept| Arc::ptr_eq(kept, circuit)) {
+                circuit.retire();
+            }
+        }
     }
 }
 

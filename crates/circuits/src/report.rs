@@ -1,45 +1,7 @@
 //! What the API, the commands and the page show of a circuit.
 
-use std::{fmt, sync::Arc, time::Duration};
-
 use breaker::{InstanceId, ModelKey, Phase, Policy, Reason, Record, SourceScope, State, Timestamp, describe};
 use serde::Serialize;
-
-/// The circuit is open: why, and when to ask again. The sentence is made only when it is displayed: most refusals just
-/// lead to the next model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// How long until a call may be tried; `None`: not before an operator closes it.
-    pub retry_in: Option<Duration>,
-    /// A probe is in flight, whose verdict may come sooner.
-    pub probing: bool,
-    record: Arc<Record>,
-}
-
-impl Refusal {
-    /// The refusal that this record means to a caller.
-    #[must_use]
-    pub const fn new(record: Arc<Record>, retry_in: Option<Duration>, probing: bool) -> Self {
-        Self { retry_in, probing, record }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (Phase::Closed, Some(wait), false) =
-            (&self.record.phase, self.retry_in, self.record.blocked_sources.is_empty())
-        {
-            let seconds = wait.as_secs_f64();
-            return write!(f, "refused for {seconds:.1} s more: it failed while calls of others succeeded");
-        }
-        match self.retry_in {
-            None => f.write_str("open until closed manually")?,
-            Some(_) if self.probing => f.write_str("open while a probe is in flight")?,
-            Some(wait) => write!(f, "open for {:.1} s more", wait.as_secs_f64())?,
-        }
-        write!(f, ": {}", describe(&self.record))
-    }
-}
 
 /// One circuit at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

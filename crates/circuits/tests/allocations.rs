@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use breaker::{Failure, ModelKey};
-use circuits::{CallSource, Circuits, Permit, Policies, Refusal};
+use circuits::{CallSource, CircuitSlot, Circuits, Permit, Policies, Refusal};
 use futures_util::FutureExt as _;
 
 /// More than the buckets of unwritten successes could hide.
@@ -44,6 +44,18 @@ async fn a_successful_call_that_names_its_source_allocates_nothing() {
     let source = CallSource::new("ci".parse().ok(), vec![b'x'; 100_000].into());
     let call = || circuits.admit_as(&key, &source, None).now_or_never().unwrap().unwrap().succeeded();
     assert_eq!(count_allocations(call), 0);
+}
+
+/// Nor does one whose circuit is kept in a slot.
+#[tokio::test]
+async fn a_call_that_keeps_its_circuit_allocates_nothing() {
+    let (circuits, key) = closed_circuit().await;
+    let (slot, source) = (CircuitSlot::default(), CallSource::new(None, vec![b'x'; 600].into()));
+    let admit = || circuits.admit_now(&key, Some(&slot), &source).expect("admission without waiting");
+    assert_eq!(count_allocations(|| admit().unwrap().succeeded()), 0);
+    admit().unwrap().rate_limited(Failure::status(429), Some(Duration::from_secs(600)));
+    circuits.wait_idle(&key).await;
+    assert_eq!(count_allocations(|| assert!(admit().is_err())), 0);
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ async fn local_changes_by_a_wrong_clock_shift_whichever_response_has_the_time_fi
         let epoch = fixture.history(&key("openai:m")).await.last().unwrap().epoch;
         assert!(epoch <= now.as_millis(), "{skew}: epoch {epoch} at {now}");
         let refusal = a.admit(&key("openai:m")).await.expect_err("it is open");
-        let left = refusal.retry_in.unwrap();
+        let left = refusal.retry_in().unwrap();
         assert!(left > Duration::from_secs(2) && left < Duration::from_secs(5), "{skew}: {left:?}");
     }
 }

@@ -93,6 +93,10 @@ impl WallClock for VirtualClock {
         let correct = START_TIME + self.began.elapsed();
         Timestamp::from_millis(correct.as_millis().saturating_add_signed(self.skew))
     }
+
+    fn runs_with_timers(&self) -> bool {
+        true
+    }
 }
 
 /// Runs a future on one thread, in time that advances when all tasks wait.

@@ -145,10 +145,12 @@ impl CallContext<'_> {
     }
 
     async fn acquire_permit(&self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
-        if delay.is_none()
-            && let Some(admission) = self.circuits.admit_now(&self.chain.entries[index].key, self.source)
-        {
-            return admission;
+        if delay.is_none() {
+            let entry = &self.chain.entries[index];
+            if let Some(admission) = self.circuits.admit_now(&entry.key, entry.circuit.as_ref(), self.source)
+            {
+                return admission;
+            }
         }
         // Boxed: hardly any call waits, and all have room for it.
         Box::pin(self.wait_for_permit(index, delay)).await

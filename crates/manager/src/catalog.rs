@@ -8,6 +8,7 @@ use std::{
 };
 
 use breaker::{ModelKey, ModelKeyError};
+use circuits::CircuitSlot;
 use dialects::{Dialect, Endpoint};
 use foldhash::fast::RandomState;
 use per_core::PerCore;
@@ -165,6 +166,8 @@ pub struct ChainEntry {
     pub(crate) provider: Arc<Provider>,
     /// Where some route has it among equals, its calls in flight.
     pub(crate) in_flight: Option<Arc<InFlight>>,
+    /// Its circuit, in a chain that outlives a call.
+    pub(crate) circuit: Option<CircuitSlot>,
 }
 
 impl ChainEntry {
@@ -327,7 +330,7 @@ impl Catalog {
     fn entry(&self, key: &ModelKey) -> Option<ChainEntry> {
         let provider = self.providers.get(key.provider())?;
         let in_flight = self.in_flight.get(key).cloned();
-        Some(ChainEntry { key: key.clone(), provider: Arc::clone(provider), in_flight })
+        Some(ChainEntry { key: key.clone(), provider: Arc::clone(provider), in_flight, circuit: None })
     }
 
     /// The routes by name.
@@ -429,6 +432,7 @@ fn route_chain(
             key: key.clone(),
             provider: Arc::clone(provider),
             in_flight: in_flight.get(key).cloned(),
+            circuit: None,
         }),
         None => Err(CatalogError::UnknownProvider { route: name.to_owned(), model: key.clone() }),
     };
@@ -456,9 +460,14 @@ fn route_chain(
     })
 }
 
-/// A copy for each core.
+/// A copy for each core, which keeps its circuits.
 fn shared(chain: &Chain) -> SharedChain {
-    Arc::new(PerCore::new(|| Arc::new(chain.clone())))
+    let copy = || {
+        let mut chain = chain.clone();
+        chain.entries.iter_mut().for_each(|entry| entry.circuit = Some(CircuitSlot::default()));
+        Arc::new(chain)
+    };
+    Arc::new(PerCore::new(copy))
 }
 
 /// The provider of a bare model name.

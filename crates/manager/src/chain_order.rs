@@ -17,7 +17,7 @@ pub(crate) fn balanced_order(context: &CallContext<'_>, models: usize) -> Vec<us
         let member = |entry: &ChainEntry| Member {
             hash: hash([entry.key.as_str().as_bytes()]),
             in_flight: entry.in_flight.as_ref().map_or(0, |in_flight| in_flight.get()),
-            is_refused: circuits.would_refuse(&entry.key, source),
+            is_refused: circuits.would_refuse(&entry.key, entry.circuit.as_ref(), source),
         };
         let members: Vec<_> = chain.entries[group.clone()].iter().map(member).collect();
         let balanced = balance::order(&members, conversation, random_bits());

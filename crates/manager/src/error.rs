@@ -306,8 +306,8 @@ impl SkipReason {
 
     fn retry_in(&self) -> Option<Duration> {
         match self {
-            Self::CircuitOpen(refusal) if refusal.probing => Some(refusal.retry_in.unwrap_or_default()),
-            Self::CircuitOpen(refusal) => refusal.retry_in,
+            Self::CircuitOpen(refusal) if refusal.probing => Some(refusal.retry_in().unwrap_or_default()),
+            Self::CircuitOpen(refusal) => refusal.retry_in(),
             Self::Failed(error) => retry_time(error, OUTAGE_RETRY_AFTER),
             Self::Injected(_) => Some(OUTAGE_RETRY_AFTER),
             Self::UnsupportedApi | Self::CannotCarry(_) | Self::UnreadableRequest(_) | Self::NotOwner => None,

@@ -19,7 +19,7 @@ const PROBE_RECHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The rest of a cooldown that a call has waited out by its own clock, if the circuit's clock is a little behind.
 pub(crate) fn remaining_cooldown(refusal: &Refusal, cooldown_end: Option<Instant>) -> Option<Duration> {
-    let wait = refusal.retry_in?.max(MIN_WAIT);
+    let wait = refusal.retry_in()?.max(MIN_WAIT);
     let near = !refusal.probing && Instant::now() + wait <= cooldown_end? + CLOCK_SLACK;
     near.then_some(wait)
 }
@@ -61,7 +61,7 @@ fn next_check(refusal: &Refusal, now: Instant, expires_at: Instant) -> Option<In
     if refusal.probing {
         return (now < expires_at).then(|| expires_at.min(now + PROBE_RECHECK_INTERVAL));
     }
-    let due = now + refusal.retry_in?.max(MIN_WAIT);
+    let due = now + refusal.retry_in()?.max(MIN_WAIT);
     Some(due).filter(|due| *due <= expires_at + CLOCK_SLACK)
 }
 

@@ -1,16 +1,19 @@
-//! What both benches measure: circuits in memory, one of them open.
+//! What both benches measure: circuits in memory, one of them open. A call asks for its permit as one of the gateway does,
+//! whose chain has for each core a slot that keeps the model's circuit, and says whose it is.
 
 use std::time::Duration;
 
 use breaker::{Failure, ModelKey, Policy};
-use circuits::{Circuits, Permit, Policies, Refusal};
-use futures_util::FutureExt as _;
+use circuits::{CallSource, CircuitSlot, Circuits, Permit, Policies, Refusal};
+use per_core::PerCore;
 use tokio::runtime::Runtime;
 
 /// The circuits of one instance, and their runtime.
 pub(crate) struct Subject {
     runtime: Runtime,
     circuits: Circuits,
+    slots: PerCore<CircuitSlot>,
+    source: CallSource,
     pub(crate) key: ModelKey,
 }
 
@@ -31,7 +34,8 @@ impl Subject {
                 circuits.wait_idle(key).await;
             }
         });
-        Self { runtime, circuits, key: keys[count - 1].clone() }
+        let source = CallSource::new(None, vec![b'x'; 600].into());
+        Self { runtime, circuits, slots: PerCore::default(), source, key: keys[count - 1].clone() }
     }
 
     /// The same, with the last one open for long.
@@ -48,7 +52,8 @@ impl Subject {
     /// Acquires a permit, which must not wait.
     #[inline]
     pub(crate) fn admit(&self) -> Result<Permit, Refusal> {
-        self.circuits.admit(&self.key).now_or_never().expect("admission without waiting")
+        let slot = self.slots.local();
+        self.circuits.admit_now(&self.key, Some(slot), &self.source).expect("admission without waiting")
     }
 }
 

@@ -12,8 +12,8 @@ use std::{
 use breaker::{InstanceId, ModelKey, Policy, Record, Timestamp, Transition};
 use bytes::Bytes;
 use circuits::{
-    CLOCK_TOLERANCE, CallSource, Circuits, Permit, Policies, Report, Settings, Store, StoreStatus, TagKey,
-    Timing, Value, WallClock,
+    CLOCK_TOLERANCE, CallSource, CircuitSlot, Circuits, Permit, Policies, Report, Settings, Store,
+    StoreStatus, TagKey, Timing, Value, WallClock,
 };
 use futures_util::future::join_all;
 
@@ -71,6 +71,7 @@ pub(crate) struct InstanceFleet<B> {
 
 struct Instance {
     circuits: Circuits,
+    slot: CircuitSlot,
     store: Arc<FaultyStore>,
 }
 
@@ -99,9 +100,12 @@ impl<B: Backend> InstanceFleet<B> {
         Policies { default: self.policy.clone(), ..Policies::default() }
     }
 
+    fn instance(&self, who: &str) -> Result<&Instance, String> {
+        self.instances.get(who).ok_or_else(|| format!("{who} does not run"))
+    }
+
     fn circuits(&self, who: &str) -> Result<&Circuits, String> {
-        let instance = self.instances.get(who).ok_or_else(|| format!("{who} does not run"))?;
-        Ok(&instance.circuits)
+        Ok(&self.instance(who)?.circuits)
     }
 
     fn permit(&mut self, call: &CallId) -> Result<Permit, String> {
@@ -190,19 +194,24 @@ impl<B: Backend> World for InstanceFleet<B> {
         let store: Arc<dyn Store> = Arc::clone(&gate) as _;
         let circuits = Circuits::start(store, settings);
         circuits.ready().await;
-        self.instances.insert(who.to_owned(), Instance { circuits, store: gate });
+        self.instances
+            .insert(who.to_owned(), Instance { circuits, slot: CircuitSlot::default(), store: gate });
         Ok(())
     }
 
     async fn admit(&mut self, calls: &[CallId], by: Option<&By>) -> Result<Vec<AdmitResult>, String> {
-        let asked: Vec<&Circuits> =
-            calls.iter().map(|call| self.circuits(&call.who)).collect::<Result<_, _>>()?;
+        let asked: Vec<&Instance> =
+            calls.iter().map(|call| self.instance(&call.who)).collect::<Result<_, _>>()?;
         let source = by.map(|by| match &by.request {
             Some(request) => CallSource::new(by.caller.clone(), Bytes::copy_from_slice(request.as_bytes())),
             None => CallSource::of_caller(by.caller.clone()),
         });
-        let answers = join_all(asked.iter().map(async |circuits| match &source {
-            Some(source) => circuits.admit_as(&self.key, source, None).await,
+        // As the gateway does, and as an application does that names nobody.
+        let answers = join_all(asked.iter().map(async |Instance { circuits, slot, .. }| match &source {
+            Some(source) => match circuits.admit_now(&self.key, Some(slot), source) {
+                Some(admission) => admission,
+                None => circuits.admit_as(&self.key, source, None).await,
+            },
             None => circuits.admit(&self.key).await,
         }))
         .await;
@@ -215,7 +224,7 @@ impl<B: Backend> World for InstanceFleet<B> {
                     self.permits.insert(call.clone(), permit);
                     admission
                 }
-                Err(refusal) => AdmitResult::Refused(refusal.retry_in),
+                Err(refusal) => AdmitResult::Refused(refusal.retry_in()),
             });
         }
         Ok(admissions)

@@ -154,7 +154,7 @@ impl Gateway {
                 }
                 Err(refusal) => {
                     let longest = *wait_until.get_or_insert(Instant::now() + self.retry.max_retry_after);
-                    let due = Instant::now() + refusal.retry_in.unwrap().max(Duration::from_millis(1));
+                    let due = Instant::now() + refusal.retry_in().unwrap().max(Duration::from_millis(1));
                     if due > longest {
                         break SkipReason::CircuitOpen(refusal);
                     }
