@@ -1,5 +1,7 @@
 //! A body in chunks (RFC 9112, section 7.1), whose pieces are slices of what was read.
 
+use std::ops::Range;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::piece::{Malformed, Piece};
@@ -42,42 +44,57 @@ impl Chunked {
     }
 
     /// Takes the next piece out of what was read.
+    #[inline]
     pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
         if unread.is_empty() && self.position != Position::End {
             return Ok(Piece::Incomplete);
         }
-        let between = match self.usual_line(unread) {
-            Some((length, size)) => {
-                (self.position, self.remaining) = (Position::Data, size);
-                length
+        match self.whole_chunk(unread) {
+            Some(Range { start, end }) => {
+                let mut data = unread.split_to(end + 2).freeze();
+                data.truncate(end);
+                data.advance(start);
+                self.position = Position::SizeStart;
+                Ok(Piece::Data(data))
             }
-            None => self.pass_to_data(unread)?,
+            None => self.next_part(unread),
+        }
+    }
+
+    /// Where the bytes of the next chunk are, if all of it is there with the end of its line, and nothing unusual: the end of the
+    /// chunk before, up to eight digits, the end of the line. Nearly all of a stream's chunks are such.
+    #[inline]
+    fn whole_chunk(&self, unread: &[u8]) -> Option<Range<usize>> {
+        let mut start = match self.position {
+            Position::DataCr if unread.starts_with(b"\r\n") => 2,
+            Position::SizeStart => 0,
+            _ => return None,
         };
+        let (mut size, last_digit) = (0, start + 8);
+        while let Some(digit) = (*unread.get(start)? as char).to_digit(16) {
+            size = size << 4 | digit as usize;
+            start += 1;
+            if start > last_digit {
+                return None;
+            }
+        }
+        start += 2;
+        let end = start + size;
+        let is_whole = size > 0
+            && unread.get(end..end + 2) == Some(b"\r\n")
+            && unread.get(start - 2..start) == Some(b"\r\n");
+        is_whole.then_some(start..end)
+    }
+
+    /// The next piece of any chunk, or of a part of it.
+    fn next_part(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+        let between = self.pass_to_data(unread)?;
         unread.advance(between);
         match self.position {
             Position::End => Ok(Piece::End),
             Position::Data if !unread.is_empty() => Ok(Piece::Data(self.take_data(unread))),
             _ => Ok(Piece::Incomplete),
         }
-    }
-
-    /// The length of what is between two chunks, and the size of the second, if all of it is there and nothing unusual: the end of
-    /// the first, up to eight digits, the end of the line.
-    fn usual_line(&self, unread: &[u8]) -> Option<(usize, u64)> {
-        let line = match self.position {
-            Position::DataCr => unread.strip_prefix(b"\r\n")?,
-            Position::SizeStart => unread,
-            _ => return None,
-        };
-        let mut size = 0;
-        for (digits, byte) in line.iter().take(9).enumerate() {
-            let Some(digit) = (*byte as char).to_digit(16) else {
-                let is_usual = size > 0 && line.get(digits..digits + 2) == Some(b"\r\n");
-                return is_usual.then_some((unread.len() - line.len() + digits + 2, size));
-            };
-            size = size << 4 | u64::from(digit);
-        }
-        None
     }
 
     /// The number of bytes before those of a chunk, or before the end of the body.
@@ -97,7 +114,7 @@ impl Chunked {
         let data = unread.split_to(length).freeze();
         if self.remaining == 0 {
             self.position = Position::DataCr;
-            // It mostly came with the chunk. Left there, it would look like the beginning of the next one.
+            // Left there, it would look like the beginning of the next one.
             if unread.starts_with(b"\r\n") {
                 unread.advance(2);
                 self.position = Position::SizeStart;

@@ -21,6 +21,7 @@ impl Framing {
     }
 
     /// Takes the next piece out of what was read, without copying it.
+    #[inline]
     pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
         match self {
             Self::Length(0) => Ok(Piece::End),
