@@ -319,6 +319,7 @@ impl OpenStream {
         Ok(Some(self.on_frame(frame)?))
     }
 
+    #[cold]
     fn on_last_chunk(&mut self) {
         self.body = None;
         self.input.end();

@@ -66,7 +66,8 @@ impl StreamInput {
     }
 
     /// Adds the next piece of the body.
-    #[inline]
+    // A call of its own takes as long as what it does.
+    #[inline(always)]
     pub(crate) fn push(&mut self, piece: Bytes) {
         match (&self.decompressor, &self.messages) {
             (None, None) => self.frames.push(piece),
@@ -74,6 +75,7 @@ impl StreamInput {
         }
     }
 
+    #[inline(never)]
     fn decode(&mut self, piece: Bytes) {
         match self.decompressor.as_mut().map(|decompressor| decompressor.push(&piece)) {
             None => self.push_decompressed(piece),

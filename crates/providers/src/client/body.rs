@@ -34,6 +34,8 @@ impl ResponseBody {
     }
 
     /// The same of a caller that polls.
+    // A call of its own takes as long as a piece of a stream.
+    #[inline(always)]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
         let result = ready!(connection.poll_chunk(cx));

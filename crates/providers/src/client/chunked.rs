@@ -1,10 +1,6 @@
 //! A body in chunks (RFC 9112, section 7.1), whose pieces are slices of what was read.
 
-use std::ops::Range;
-
-use bytes::{Buf as _, Bytes, BytesMut};
-
-use super::piece::{Malformed, Piece};
+use super::piece::{Malformed, Piece, Place};
 
 /// The largest size of all extensions of a body together, and of all trailers. They are read over.
 const MAX_IGNORED_BYTES: usize = 16 * 1024;
@@ -43,28 +39,21 @@ impl Chunked {
         Self { position: Position::SizeStart, remaining: 0, ignored: 0 }
     }
 
-    /// Takes the next piece out of what was read.
+    /// Finds the next piece in what was read.
     #[inline]
-    pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+    pub(super) fn next(&mut self, unread: &[u8]) -> Result<Piece, Malformed> {
         if unread.is_empty() && self.position != Position::End {
-            return Ok(Piece::Incomplete);
+            return Ok(Piece::Incomplete(0));
         }
-        match self.whole_chunk(unread) {
-            Some(Range { start, end }) => {
-                let mut data = unread.split_to(end + 2).freeze();
-                data.truncate(end);
-                data.advance(start);
-                self.position = Position::SizeStart;
-                Ok(Piece::Data(data))
-            }
-            None => self.next_part(unread),
-        }
+        let Some(place) = self.whole_chunk(unread) else { return self.next_part(unread) };
+        self.position = Position::SizeStart;
+        Ok(Piece::Data(place))
     }
 
     /// Where the bytes of the next chunk are, if all of it is there with the end of its line, and nothing unusual: the end of the
     /// chunk before, up to eight digits, the end of the line. Nearly all of a stream's chunks are such.
     #[inline]
-    fn whole_chunk(&self, unread: &[u8]) -> Option<Range<usize>> {
+    fn whole_chunk(&self, unread: &[u8]) -> Option<Place> {
         let mut start = match self.position {
             Position::DataCr if unread.starts_with(b"\r\n") => 2,
             Position::SizeStart => 0,
@@ -83,17 +72,17 @@ impl Chunked {
         let is_whole = size > 0
             && unread.get(end..end + 2) == Some(b"\r\n")
             && unread.get(start - 2..start) == Some(b"\r\n");
-        is_whole.then_some(start..end)
+        is_whole.then_some(Place { before: start, length: size, behind: 2 })
     }
 
     /// The next piece of any chunk, or of a part of it.
-    fn next_part(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
-        let between = self.pass_to_data(unread)?;
-        unread.advance(between);
-        match self.position {
-            Position::End => Ok(Piece::End),
-            Position::Data if !unread.is_empty() => Ok(Piece::Data(self.take_data(unread))),
-            _ => Ok(Piece::Incomplete),
+    #[inline(never)]
+    fn next_part(&mut self, unread: &[u8]) -> Result<Piece, Malformed> {
+        let before = self.pass_to_data(unread)?;
+        match (self.position, unread.get(before..).unwrap_or_default()) {
+            (Position::End, _) => Ok(Piece::End(before)),
+            (Position::Data, data) if !data.is_empty() => Ok(Piece::Data(self.place_of(before, data))),
+            _ => Ok(Piece::Incomplete(before)),
         }
     }
 
@@ -108,19 +97,20 @@ impl Chunked {
         Ok(passed)
     }
 
-    fn take_data(&mut self, unread: &mut BytesMut) -> Bytes {
-        let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(unread.len());
+    /// Of the chunk's bytes, with which these begin.
+    fn place_of(&mut self, before: usize, data: &[u8]) -> Place {
+        let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(data.len());
         self.remaining -= length as u64;
-        let data = unread.split_to(length).freeze();
+        let mut behind = 0;
         if self.remaining == 0 {
             self.position = Position::DataCr;
             // Left there, it would look like the beginning of the next one.
-            if unread.starts_with(b"\r\n") {
-                unread.advance(2);
+            if data.get(length..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+                behind = 2;
                 self.position = Position::SizeStart;
             }
         }
-        data
+        Place { before, length, behind }
     }
 
     fn after(&mut self, byte: u8) -> Result<Position, Malformed> {

@@ -1,9 +1,7 @@
 //! Where the body of a response ends (RFC 9112, section 6.3).
 
-use bytes::BytesMut;
-
 use super::chunked::Chunked;
-use super::piece::{Malformed, Piece};
+use super::piece::{Malformed, Piece, Place};
 
 /// How the end of a body is found.
 #[derive(Debug)]
@@ -20,19 +18,19 @@ impl Framing {
         Self::Chunked(Chunked::new())
     }
 
-    /// Takes the next piece out of what was read, without copying it.
+    /// Finds the next piece in what was read, which is then to be taken out of it.
     #[inline]
-    pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+    pub(super) fn next(&mut self, unread: &[u8]) -> Result<Piece, Malformed> {
         match self {
-            Self::Length(0) => Ok(Piece::End),
+            Self::Length(0) => Ok(Piece::End(0)),
             Self::Chunked(chunked) => chunked.next(unread),
-            _ if unread.is_empty() => Ok(Piece::Incomplete),
+            _ if unread.is_empty() => Ok(Piece::Incomplete(0)),
             Self::Length(remaining) => {
                 let length = usize::try_from(*remaining).unwrap_or(usize::MAX).min(unread.len());
                 *remaining -= length as u64;
-                Ok(Piece::Data(unread.split_to(length).freeze()))
+                Ok(Piece::Data(Place { before: 0, length, behind: 0 }))
             }
-            Self::UntilClose => Ok(Piece::Data(unread.split().freeze())),
+            Self::UntilClose => Ok(Piece::Data(Place { before: 0, length: unread.len(), behind: 0 })),
         }
     }
 

@@ -1,15 +1,37 @@
 //! What was read of a body, and what is no response.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::error::ClientError;
 
 /// What was read of a body.
+#[derive(Debug)]
 pub(super) enum Piece {
-    Data(Bytes),
-    /// More has to be read.
-    Incomplete,
-    End,
+    Data(Place),
+    /// More has to be read. So many bytes were passed over.
+    Incomplete(usize),
+    /// Behind so many bytes.
+    End(usize),
+}
+
+/// Where some bytes of a body stand in what was read, and how many before and behind them are none of it.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) before: usize,
+    pub(super) length: usize,
+    pub(super) behind: usize,
+}
+
+impl Place {
+    /// Takes the bytes out of what was read, without copying them.
+    #[inline]
+    pub(super) fn take_from(self, unread: &mut BytesMut) -> Bytes {
+        let end = self.before + self.length;
+        let mut bytes = unread.split_to(end + self.behind).freeze();
+        bytes.truncate(end);
+        bytes.advance(self.before);
+        bytes
+    }
 }
 
 /// It is no HTTP/1.1, or such that two readers could read it in two ways.

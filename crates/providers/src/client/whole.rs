@@ -1,6 +1,6 @@
 //! Reads a response from pieces without a connection, for tests and for the crate `fuzz`.
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use http::HeaderMap;
 
 use super::piece::{Malformed, Piece};
@@ -54,14 +54,20 @@ pub fn read_response<'a>(
     };
     let mut body = Vec::new();
     loop {
-        match head.framing.next(&mut unread)? {
-            Piece::Data(bytes) => body.extend_from_slice(&bytes),
-            Piece::End => break,
-            Piece::Incomplete => match pieces.next() {
-                Some(piece) => unread.extend_from_slice(piece),
-                None if head.framing.ends_with_connection() => break,
-                None => return Err(NoResponse::Truncated),
-            },
+        match head.framing.next(&unread)? {
+            Piece::Data(place) => body.extend_from_slice(&place.take_from(&mut unread)),
+            Piece::End(passed) => {
+                unread.advance(passed);
+                break;
+            }
+            Piece::Incomplete(passed) => {
+                unread.advance(passed);
+                match pieces.next() {
+                    Some(piece) => unread.extend_from_slice(piece),
+                    None if head.framing.ends_with_connection() => break,
+                    None => return Err(NoResponse::Truncated),
+                }
+            }
         }
     }
     // What follows belongs to no request.
