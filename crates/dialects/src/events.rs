@@ -15,7 +15,7 @@ use crate::json::Pattern;
 use crate::openai_call::{self, OpenAiCall};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::ResponseMeta;
-use crate::sse::Frame;
+use crate::sse::{Decoder, Frame};
 
 /// What an event means for its call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,15 @@ pub struct EventReader {
 }
 
 impl EventReader {
+    /// The next event of `decoder` and what it brings, if all of it is there, and it differs from the one before only where nobody
+    /// looks. To compare it is to find its end, so its lines are not looked for. Any other is left there.
+    #[inline]
+    pub fn next_alike(&mut self, decoder: &mut Decoder) -> Option<(Bytes, &Progress)> {
+        let length = self.pattern.match_start(decoder.next_bytes())?;
+        let progress = self.progress.as_ref()?;
+        decoder.take_frame(length).map(|event| (event, progress))
+    }
+
     /// Classifies the next frame. What it says about the response goes into `meta`.
     ///
     /// Only data that cannot be read is invalid (C6): JSON that is no piece of an answer brings nothing and is passed on.
@@ -125,6 +134,9 @@ impl EventReader {
         match read {
             Ok(Some(progress)) if !progress.brings_nothing() => {
                 self.progress = Some(progress);
+                if let Some(start) = frame.start_of_only_data() {
+                    self.pattern.surround(frame.raw(), start);
+                }
                 EventClass::Progress(progress)
             }
             // Its name says it, whatever its data looks like.
@@ -148,5 +160,7 @@ fn bytes() -> EventClass {
     EventClass::Progress(progress)
 }
 
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;

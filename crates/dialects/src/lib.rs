@@ -54,7 +54,7 @@
 //!   and refuses what `serde_json` does, which explains a bad request and reads errors. Only an event that has nothing of an
 //!   answer is read a second time, as it may be an error without the usual field.
 //! - An event of a stream that differs from the one before it only in values that nobody reads is compared and not read
-//!   ([`EventReader`]). Which values those are, the reading itself notes: no format knows of it.
+//!   ([`EventReader`]), and its end is found by that. Which values those are, the reading itself notes: no format knows of it.
 //! - Nothing that may quote a prompt leaves this crate in an error: the text of a provider's message is matched and
 //!   dropped, parse errors give a position and no content (C5). Only the caller gets it, by [`error::translate`].
 

@@ -79,19 +79,32 @@ impl Decoder {
     }
 
     /// Adds a chunk. Cheapest when [`Decoder::next_frame`] has returned `None` before.
+    #[inline]
     pub fn push(&mut self, chunk: Bytes) {
         if self.pending.is_empty() {
             self.pending = chunk;
         } else {
-            self.pending = [&self.pending[..], &chunk[..]].concat().into();
+            self.append(&chunk);
         }
+    }
+
+    #[cold]
+    fn append(&mut self, chunk: &[u8]) {
+        self.pending = [&self.pending[..], chunk].concat().into();
+    }
+
+    /// Nothing can come of what was added so far.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.pending.is_empty() && !self.failed
     }
 
     /// The next complete frame; `None`: more bytes are needed.
     ///
     /// An error is final: the bytes that follow cannot be split any more, so every further call returns the same error.
     pub fn next_frame(&mut self) -> Option<Result<Frame, FrameTooLarge>> {
-        if self.pending.is_empty() && !self.failed {
+        if self.is_empty() {
             return None;
         }
         if let Some((end, fields)) = self.whole_frame() {
@@ -111,6 +124,23 @@ impl Decoder {
         let piece = std::mem::take(&mut self.pending);
         self.partial.extend_from_slice(&piece);
         None
+    }
+
+    /// The bytes that come next, if a frame begins with them; none: there are none, or a frame has begun before.
+    #[inline]
+    pub(crate) fn next_bytes(&self) -> &[u8] {
+        if self.partial.is_empty() && !self.failed { &self.pending } else { &[] }
+    }
+
+    /// Takes the frame of this length off the bytes that come next; `None`: that is too large.
+    #[inline]
+    pub(crate) fn take_frame(&mut self, length: usize) -> Option<Bytes> {
+        if length > self.limit {
+            return None;
+        }
+        self.at_start = false;
+        let is_all = length == self.pending.len();
+        Some(if is_all { std::mem::take(&mut self.pending) } else { self.pending.split_to(length) })
     }
 
     /// The last frame, once the stream has ended, with the blank line that it may lack. Browsers drop a frame without

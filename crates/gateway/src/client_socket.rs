@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http1::{Framing, Malformed, Piece};
+use http1::{Framing, Malformed, Taken};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite as _},
     net::TcpStream,
@@ -142,10 +142,10 @@ impl ClientSocket {
             }
         }
         loop {
-            match self.body.next(&mut self.unread)? {
-                Piece::Data(bytes) => return Poll::Ready(Ok(Some(bytes))),
-                Piece::End => return Poll::Ready(Ok(None)),
-                Piece::Incomplete => {}
+            match self.body.take(&mut self.unread)? {
+                Taken::Data(bytes) => return Poll::Ready(Ok(Some(bytes))),
+                Taken::End => return Poll::Ready(Ok(None)),
+                Taken::Incomplete => {}
             }
             if ready!(self.poll_read(context))? == 0 {
                 return Poll::Ready(Err(BodyError::Truncated));

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use dialects::Dialect;
 use http::{HeaderMap, HeaderName, Method, Uri};
-use http1::Piece;
+use http1::Taken;
 
 use crate::{
     error, keys::Keys, loopback, present_headers::PresentHeaders, request_head::HeadReader, request_path,
@@ -81,10 +81,10 @@ pub fn read_request<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Wh
     };
     let mut body = Vec::new();
     loop {
-        match head.framing.next(&mut unread) {
-            Ok(Piece::Data(bytes)) => body.extend_from_slice(&bytes),
-            Ok(Piece::End) => break,
-            Ok(Piece::Incomplete) => unread.extend_from_slice(pieces.next().ok_or(NoRequest::Truncated)?),
+        match head.framing.take(&mut unread) {
+            Ok(Taken::Data(bytes)) => body.extend_from_slice(&bytes),
+            Ok(Taken::End) => break,
+            Ok(Taken::Incomplete) => unread.extend_from_slice(pieces.next().ok_or(NoRequest::Truncated)?),
             Err(_) => return Err(NoRequest::Refused(400)),
         }
     }

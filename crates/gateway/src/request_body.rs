@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http1::Piece;
+use http1::Taken;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::client_socket::{BodyError, SharedSocket};
@@ -46,8 +46,8 @@ impl RequestBody {
         if length.is_none_or(|length| length > socket.unread.len()) {
             return Self::Incoming(shared.clone(), socket.exchange);
         }
-        match socket.body.next(&mut socket.unread) {
-            Ok(Piece::Data(bytes)) => Self::Complete(bytes),
+        match socket.body.take(&mut socket.unread) {
+            Ok(Taken::Data(bytes)) => Self::Complete(bytes),
             _ => Self::Complete(Bytes::new()),
         }
     }

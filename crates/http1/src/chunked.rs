@@ -1,8 +1,6 @@
 //! A body in chunks (RFC 9112, section 7.1), whose pieces are slices of what was read.
 
-use bytes::{Buf as _, Bytes, BytesMut};
-
-use crate::piece::{Malformed, Piece};
+use crate::piece::{Malformed, Piece, Place};
 
 /// The largest size of all extensions of a body together, and of all trailers. They are read over.
 const MAX_IGNORED_BYTES: usize = 16 * 1024;
@@ -46,43 +44,51 @@ impl Chunked {
         self.position == Position::End
     }
 
-    /// Takes the next piece out of what was read.
-    pub(crate) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+    /// Finds the next piece in what was read.
+    #[inline]
+    pub(crate) fn next(&mut self, unread: &[u8]) -> Result<Piece, Malformed> {
         if unread.is_empty() && self.position != Position::End {
-            return Ok(Piece::Incomplete);
+            return Ok(Piece::Incomplete(0));
         }
-        let between = match self.usual_line(unread) {
-            Some((length, size)) => {
-                (self.position, self.remaining) = (Position::Data, size);
-                length
-            }
-            None => self.pass_to_data(unread)?,
-        };
-        unread.advance(between);
-        match self.position {
-            Position::End => Ok(Piece::End),
-            Position::Data if !unread.is_empty() => Ok(Piece::Data(self.take_data(unread))),
-            _ => Ok(Piece::Incomplete),
-        }
+        let Some(place) = self.whole_chunk(unread) else { return self.next_part(unread) };
+        self.position = Position::SizeStart;
+        Ok(Piece::Data(place))
     }
 
-    /// The length of what is between two chunks, and the size of the second, if all of it is there and nothing unusual: the end of
-    /// the first, up to eight digits, the end of the line.
-    fn usual_line(&self, unread: &[u8]) -> Option<(usize, u64)> {
-        let line = match self.position {
-            Position::DataCr => unread.strip_prefix(b"\r\n")?,
-            Position::SizeStart => unread,
+    /// Where the bytes of the next chunk are, if all of it is there with the end of its line, and nothing unusual: the end of the
+    /// chunk before, up to eight digits, the end of the line. Nearly all of a stream's chunks are such.
+    #[inline]
+    fn whole_chunk(&self, unread: &[u8]) -> Option<Place> {
+        let mut start = match self.position {
+            Position::DataCr if unread.starts_with(b"\r\n") => 2,
+            Position::SizeStart => 0,
             _ => return None,
         };
-        let mut size = 0;
-        for (digits, byte) in line.iter().take(9).enumerate() {
-            let Some(digit) = (*byte as char).to_digit(16) else {
-                let is_usual = size > 0 && line.get(digits..digits + 2) == Some(b"\r\n");
-                return is_usual.then_some((unread.len() - line.len() + digits + 2, size));
-            };
-            size = size << 4 | u64::from(digit);
+        let (mut size, last_digit) = (0, start + 8);
+        while let Some(digit) = (*unread.get(start)? as char).to_digit(16) {
+            size = size << 4 | digit as usize;
+            start += 1;
+            if start > last_digit {
+                return None;
+            }
         }
-        None
+        start += 2;
+        let end = start + size;
+        let is_whole = size > 0
+            && unread.get(end..end + 2) == Some(b"\r\n")
+            && unread.get(start - 2..start) == Some(b"\r\n");
+        is_whole.then_some(Place { before: start, length: size, behind: 2 })
+    }
+
+    /// The next piece of any chunk, or of a part of it.
+    #[inline(never)]
+    fn next_part(&mut self, unread: &[u8]) -> Result<Piece, Malformed> {
+        let before = self.pass_to_data(unread)?;
+        match (self.position, unread.get(before..).unwrap_or_default()) {
+            (Position::End, _) => Ok(Piece::End(before)),
+            (Position::Data, data) if !data.is_empty() => Ok(Piece::Data(self.place_of(before, data))),
+            _ => Ok(Piece::Incomplete(before)),
+        }
     }
 
     /// The number of bytes before those of a chunk, or before the end of the body.
@@ -96,19 +102,20 @@ impl Chunked {
         Ok(passed)
     }
 
-    fn take_data(&mut self, unread: &mut BytesMut) -> Bytes {
-        let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(unread.len());
+    /// Of the chunk's bytes, with which these begin.
+    fn place_of(&mut self, before: usize, data: &[u8]) -> Place {
+        let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(data.len());
         self.remaining -= length as u64;
-        let data = unread.split_to(length).freeze();
+        let mut behind = 0;
         if self.remaining == 0 {
             self.position = Position::DataCr;
-            // It mostly came with the chunk. Left there, it would look like the beginning of the next one.
-            if unread.starts_with(b"\r\n") {
-                unread.advance(2);
+            // Left there, it would look like the beginning of the next one.
+            if data.get(length..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+                behind = 2;
                 self.position = Position::SizeStart;
             }
         }
-        data
+        Place { before, length, behind }
     }
 
     fn after(&mut self, byte: u8) -> Result<Position, Malformed> {

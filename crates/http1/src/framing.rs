@@ -1,9 +1,20 @@
 //! Where a body ends (RFC 9112, section 6.3).
 
-use bytes::BytesMut;
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::chunked::Chunked;
-use crate::piece::{Malformed, Piece};
+use crate::piece::{Malformed, Piece, Place};
+
+/// What was taken of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The next bytes, which are never none.
+    Data(Bytes),
+    /// More has to be read.
+    Incomplete,
+    /// The body is complete.
+    End,
+}
 
 /// How the end of a body is found.
 #[derive(Debug)]
@@ -27,17 +38,32 @@ impl Framing {
     ///
     /// # Errors
     /// When what was read is no chunk.
-    pub fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+    pub fn take(&mut self, unread: &mut BytesMut) -> Result<Taken, Malformed> {
+        let (passed, taken) = match self.next(unread)? {
+            Piece::Data(place) => return Ok(Taken::Data(place.take_from(unread))),
+            Piece::Incomplete(passed) => (passed, Taken::Incomplete),
+            Piece::End(passed) => (passed, Taken::End),
+        };
+        unread.advance(passed);
+        Ok(taken)
+    }
+
+    /// Finds the next piece in what was read, which is then to be taken out of it.
+    ///
+    /// # Errors
+    /// When what was read is no chunk.
+    #[inline]
+    pub fn next(&mut self, unread: &[u8]) -> Result<Piece, Malformed> {
         match self {
-            Self::Length(0) => Ok(Piece::End),
+            Self::Length(0) => Ok(Piece::End(0)),
             Self::Chunked(chunked) => chunked.next(unread),
-            _ if unread.is_empty() => Ok(Piece::Incomplete),
+            _ if unread.is_empty() => Ok(Piece::Incomplete(0)),
             Self::Length(remaining) => {
                 let length = usize::try_from(*remaining).unwrap_or(usize::MAX).min(unread.len());
                 *remaining -= length as u64;
-                Ok(Piece::Data(unread.split_to(length).freeze()))
+                Ok(Piece::Data(Place { before: 0, length, behind: 0 }))
             }
-            Self::UntilClose => Ok(Piece::Data(unread.split().freeze())),
+            Self::UntilClose => Ok(Piece::Data(Place { before: 0, length: unread.len(), behind: 0 })),
         }
     }
 

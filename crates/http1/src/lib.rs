@@ -19,6 +19,6 @@ mod head;
 mod piece;
 
 pub use chunked::Chunked;
-pub use framing::Framing;
+pub use framing::{Framing, Taken};
 pub use head::{BodyFields, blank_lines, head_length};
-pub use piece::{Malformed, Piece};
+pub use piece::{Malformed, Piece, Place};

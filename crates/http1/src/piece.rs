@@ -1,16 +1,37 @@
-//! What was read of a body, and what is no HTTP.
+//! What was found of a body, and what is no HTTP.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes, BytesMut};
 
-/// What was read of a body.
+/// What was found of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
     /// The next bytes, which are never none.
-    Data(Bytes),
-    /// More has to be read.
-    Incomplete,
-    /// The body is complete.
-    End,
+    Data(Place),
+    /// More has to be read. So many bytes were passed over.
+    Incomplete(usize),
+    /// The body is complete, behind so many bytes.
+    End(usize),
+}
+
+/// Where some bytes of a body stand in what was read, and how many before and behind them are none of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place {
+    pub(crate) before: usize,
+    pub(crate) length: usize,
+    pub(crate) behind: usize,
+}
+
+impl Place {
+    /// Takes the bytes out of what was read, without copying them.
+    #[inline]
+    #[must_use]
+    pub fn take_from(self, unread: &mut BytesMut) -> Bytes {
+        let end = self.before + self.length;
+        let mut bytes = unread.split_to(end + self.behind).freeze();
+        bytes.truncate(end);
+        bytes.advance(self.before);
+        bytes
+    }
 }
 
 /// It is no HTTP/1.1, or such that two readers could read it in two ways.

@@ -105,17 +105,15 @@ pub(crate) struct StartedStream {
     pub(crate) buffered: Pieces,
     /// The memory that those take, of a stream that is being buffered.
     pub(crate) memory: Option<MemoryShare>,
-    /// The rest. Boxed, since it is moved at every event.
-    pub(crate) stream: Box<EventStream>,
-    /// Its last event was received.
-    pub(crate) is_complete: bool,
+    /// The rest.
+    pub(crate) stream: EventStream,
     pub(crate) guard: AttemptGuard,
     pub(crate) translated: Option<Box<Translated>>,
 }
 
 enum StartedResponse {
     Complete(Box<CompleteResponse>),
-    Streaming { buffered: Pieces, stream: Box<EventStream>, is_complete: bool },
+    Streaming { buffered: Pieces, stream: EventStream },
 }
 
 impl CallContext<'_> {
@@ -234,12 +232,11 @@ impl CallContext<'_> {
                 guard.succeeded(response.usage);
                 AttemptOutcome::Response(response, prepared.translated())
             }
-            Ok(Ok(StartedResponse::Streaming { buffered, stream, is_complete })) => {
+            Ok(Ok(StartedResponse::Streaming { buffered, stream })) => {
                 log_result("stream started");
                 guard.record_response_meta(stream.meta());
                 let translated = prepared.translated();
-                let memory = None;
-                let started = StartedStream { buffered, memory, stream, is_complete, guard, translated };
+                let started = StartedStream { buffered, memory: None, stream, guard, translated };
                 AttemptOutcome::StreamStarted(Box::new(started))
             }
             Ok(Err(error)) => {
@@ -272,7 +269,6 @@ impl CallContext<'_> {
         loop {
             match started.stream.next().await {
                 Ok(Some(event)) => {
-                    started.is_complete = event.progress.done;
                     if !event.bytes.is_empty() {
                         started.buffered.push(event.bytes);
                     }
@@ -322,15 +318,14 @@ async fn open(
         ProviderResponse::Complete(response) => return Ok(StartedResponse::Complete(Box::new(response))),
         ProviderResponse::Streaming(stream) => stream,
     };
-    let (mut buffered, mut is_complete) = (Pieces::default(), false);
+    let mut buffered = Pieces::default();
     while let Some(event) = stream.next().await? {
         guard.on_first_byte();
-        is_complete = event.progress.done;
         // Of a translated event nothing may be left.
         if !event.bytes.is_empty() {
             buffered.push(event.bytes);
         }
-        if event.progress.content {
+        if event.has_content {
             guard.on_first_token();
             break;
         }
@@ -338,5 +333,5 @@ async fn open(
             return Err(ProviderError::too_large(max_bytes));
         }
     }
-    Ok(StartedResponse::Streaming { buffered, stream: Box::new(stream), is_complete })
+    Ok(StartedResponse::Streaming { buffered, stream })
 }

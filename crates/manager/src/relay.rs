@@ -1,12 +1,10 @@
 //! A stream that is passed through to the caller, event by event.
 
 use std::{
-    collections::VecDeque,
-    future::Future,
-    mem,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    vec,
 };
 
 use bytes::Bytes;
@@ -16,7 +14,7 @@ use dialects::{
     events::last_array_item,
 };
 use futures_util::Stream;
-use providers::{ErrorDetail, EventStream, ProviderError, StreamEvent};
+use providers::{ErrorDetail, EventStream, ProviderError};
 
 use crate::{
     Chain, Events, MemoryShare, StreamAborted,
@@ -27,13 +25,9 @@ use crate::{
 
 /// A stream that has started.
 pub(crate) struct Relay {
-    /// Events that were received and not yet passed on.
-    pub(crate) buffered: VecDeque<Bytes>,
-    /// The memory that those take.
-    pub(crate) memory: Option<MemoryShare>,
-    pub(crate) stream: Box<EventStream>,
-    /// The stream's last event was received.
-    pub(crate) is_complete: bool,
+    /// What was received before the caller got any of it; `None`: all of that is passed on.
+    pub(crate) buffered: Option<BufferedEvents>,
+    pub(crate) stream: EventStream,
     pub(crate) dialect: Dialect,
     /// The caller gets the events as the items of a JSON array.
     pub(crate) json_array: bool,
@@ -42,28 +36,21 @@ pub(crate) struct Relay {
     pub(crate) log: Box<CallLog>,
 }
 
-type NextEvent = Result<Option<StreamEvent>, ProviderError>;
-
-/// The events of a relay, as the caller gets them. Those that arrive together are sent together: whoever writes them asks for
-/// more until there are none, and flushes then.
-enum RelayedEvents {
-    /// Boxed, so that it stays where it is.
-    Relaying(Box<Relay>),
-    /// The last event was received: what follows it is read in one go, unlike events, of which each may be asked for anew.
-    Completing(Pin<Box<dyn Future<Output = (Box<Relay>, NextEvent)> + Send>>),
-    Done,
+/// Events that were received and not yet passed on.
+pub(crate) struct BufferedEvents {
+    pub(crate) events: vec::IntoIter<Bytes>,
+    /// The memory that they take.
+    pub(crate) _memory: Option<MemoryShare>,
 }
+
+/// The events of a relay, as the caller gets them; `None`: they have ended. Those that arrive together are sent together: whoever
+/// writes them asks for more until there are none, and flushes then.
+struct RelayedEvents(Option<Box<Relay>>);
 
 impl Relay {
     /// The events as the caller gets them.
     pub(crate) fn into_events(self) -> Events {
-        Events::new(RelayedEvents::Relaying(Box::new(self)))
-    }
-
-    /// What follows the stream's last event.
-    async fn next_of_complete(mut self: Box<Self>) -> (Box<Self>, NextEvent) {
-        let next = self.stream.next().await;
-        (self, next)
+        Events::new(RelayedEvents(Some(Box::new(self))))
     }
 
     fn finish(self) {
@@ -94,61 +81,26 @@ impl Stream for RelayedEvents {
     type Item = Result<Bytes, StreamAborted>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(relay) = &mut self.0 else { return Poll::Ready(None) };
+        if let Some(buffered) = &mut relay.buffered {
+            match buffered.events.next() {
+                Some(event) => return Poll::Ready(Some(Ok(event))),
+                None => relay.buffered = None,
+            }
+        }
         loop {
-            let next = match &mut *self {
-                Self::Done => return Poll::Ready(None),
-                Self::Relaying(relay) => {
-                    if let Some(event) = relay.buffered.pop_front() {
-                        return Poll::Ready(Some(Ok(event)));
-                    }
-                    relay.memory = None;
-                    if relay.is_complete {
-                        self.complete();
-                        continue;
-                    }
-                    let next = ready!(pin!(relay.stream.next()).poll(cx));
-                    relay.is_complete = next.as_ref().is_ok_and(is_last);
-                    next
-                }
-                Self::Completing(next) => {
-                    let (relay, next) = ready!(next.as_mut().poll(cx));
-                    *self = Self::Relaying(relay);
-                    next
-                }
-            };
-            match next {
+            match ready!(relay.stream.poll_next(cx)) {
                 // Of a translated event nothing may be left.
                 Ok(Some(event)) if event.bytes.is_empty() => {}
                 Ok(Some(event)) => return Poll::Ready(Some(Ok(event.bytes))),
                 Ok(None) => {
-                    self.take().into_iter().for_each(|relay| relay.finish());
+                    self.0.take().into_iter().for_each(|relay| relay.finish());
+                    return Poll::Ready(None);
                 }
-                Err(error) => return Poll::Ready(self.take().map(|relay| relay.fail(&error))),
+                Err(error) => return Poll::Ready(self.0.take().map(|relay| relay.fail(&error))),
             }
         }
     }
-}
-
-impl RelayedEvents {
-    /// The relay, which ends here.
-    fn take(&mut self) -> Option<Box<Relay>> {
-        match mem::replace(self, Self::Done) {
-            Self::Relaying(relay) => Some(relay),
-            Self::Completing(_) | Self::Done => None,
-        }
-    }
-
-    /// Reads what follows the last event.
-    fn complete(&mut self) {
-        if let Some(relay) = self.take() {
-            *self = Self::Completing(Box::pin(relay.next_of_complete()));
-        }
-    }
-}
-
-/// Whether nothing but the end of the body can follow.
-fn is_last(next: &Option<StreamEvent>) -> bool {
-    next.as_ref().is_none_or(|event| event.progress.done)
 }
 
 /// The provider's own error event, if it concerns the caller's request (C2).

@@ -8,7 +8,10 @@ use providers::CompleteResponse;
 
 use crate::{
     Body, Call, CallError, Chain, ChainModel, Events, Reply, SkippedModel, Translated,
-    attempt::StartedStream, call_log::CallLog, outcome::REJECTED_BY_PROVIDER, relay::Relay,
+    attempt::StartedStream,
+    call_log::CallLog,
+    outcome::REJECTED_BY_PROVIDER,
+    relay::{BufferedEvents, Relay},
     stored::StoredResponses,
 };
 
@@ -70,7 +73,7 @@ pub(crate) fn finish(
             Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
         }
         CallOutcome::Buffered { index, started } => {
-            let StartedStream { buffered, memory, stream, guard, translated, is_complete: _ } = *started;
+            let StartedStream { buffered, memory, stream, guard, translated } = *started;
             let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_deref());
             guard.succeeded(stream.usage());
             log.on_first_token();
@@ -80,16 +83,14 @@ pub(crate) fn finish(
             Ok(Reply { answered_by, attempts, translated, skipped, body })
         }
         CallOutcome::Stream { index, started } => {
-            let StartedStream { buffered, memory, stream, is_complete, mut guard, translated } = *started;
+            let StartedStream { buffered, memory, stream, mut guard, translated } = *started;
             let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_deref());
             guard.on_handoff();
             log.on_first_token();
             let (headers, has_events) = (stream.headers().clone(), stream.has_events());
             let relay = Relay {
-                buffered: buffered.into_vec().into(),
-                memory,
+                buffered: Some(BufferedEvents { events: buffered.into_vec().into_iter(), _memory: memory }),
                 stream,
-                is_complete,
                 dialect,
                 json_array: call.request.json_array(),
                 chain: Arc::clone(chain),

@@ -80,13 +80,20 @@ impl Timer {
         .await
     }
 
+    /// Whether it will wake this task, at whatever time it was set to.
+    #[inline]
+    pub(crate) fn will_wake(&self, cx: &Context<'_>) -> bool {
+        let is_waker = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        is_waker && self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed())
+    }
+
     /// Ready at that time, with the error for it.
     pub(crate) fn poll_end(&mut self, deadline: Deadline, cx: &mut Context<'_>) -> Poll<ProviderError> {
-        let is_waking = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        let will_wake = self.will_wake(cx);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
         if deadline.at < sleep.deadline() {
             sleep.as_mut().reset(deadline.at);
-        } else if is_waking && !sleep.is_elapsed() {
+        } else if will_wake {
             return Poll::Pending;
         }
         while sleep.as_mut().poll(cx).is_ready() {
@@ -96,7 +103,7 @@ impl Timer {
             }
             sleep.as_mut().reset(deadline.at);
         }
-        if !is_waking {
+        if !will_wake {
             self.waker = Some(cx.waker().clone());
         }
         Poll::Pending

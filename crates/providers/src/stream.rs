@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use dialects::error::{ErrorBody, body_of_event};
@@ -12,25 +11,20 @@ use dialects::sse::Frame;
 use dialects::{Choices, Dialect, EventClass, EventReader, Progress, ResponseMeta, StreamFormat, Usage};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::time::Instant;
-use translate::{Bridge, Translation};
 
 use crate::bedrock;
-use crate::body::next_chunk;
 use crate::classify;
 use crate::client::{ClientResponse, ResponseBody};
-use crate::config::Timeouts;
-use crate::deadline::{Deadline, Timer, Wait};
+use crate::deadline::Wait;
 use crate::decode::BodyDecoder;
-use crate::error::{ErrorDetail, ErrorEvent, ProviderError, ProviderErrorKind, TimeoutKind};
+use crate::error::{ErrorDetail, ErrorEvent, ProviderError, ProviderErrorKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::redact::without_key;
 use crate::request::ProviderRequest;
 use crate::response::CompleteResponse;
 use crate::stream_input::StreamInput;
-
-/// How long to wait for the end of the body after the end marker, so that the connection can be reused.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
+use crate::stream_timeouts::StreamTimeouts;
+use crate::stream_translation::StreamTranslation;
 
 /// How much of what comes after the end marker is looked at.
 const MAX_TRAILING_BYTES: usize = 4 * 1024;
@@ -44,14 +38,33 @@ pub struct StreamEvent {
     /// Its unchanged bytes, with the blank line that ends it; of a translated stream, what became of it, which may be
     /// nothing.
     pub bytes: Bytes,
-    /// What it brings.
-    pub progress: Progress,
+    /// It has output of the model.
+    pub has_content: bool,
+    /// It says why a choice is complete.
+    pub has_finish_reason: bool,
+    /// It is the last one that counts: the end marker, or what stands in its place.
+    pub is_last: bool,
+}
+
+impl StreamEvent {
+    #[inline]
+    const fn new(bytes: Bytes, progress: &Progress) -> Self {
+        Self {
+            bytes,
+            has_content: progress.content,
+            has_finish_reason: progress.has_finish_reason(),
+            is_last: progress.done,
+        }
+    }
 }
 
 /// Without the bytes: they hold the model's output.
 impl fmt::Debug for StreamEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamEvent").field("progress", &self.progress).finish_non_exhaustive()
+        f.debug_struct("StreamEvent")
+            .field("has_content", &self.has_content)
+            .field("is_last", &self.is_last)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,8 +83,9 @@ struct OpenStream {
     error: Option<Box<ProviderError>>,
     input: StreamInput,
     progress: StreamProgress,
-    deadlines: StreamDeadlines,
-    timer: Timer,
+    timeouts: StreamTimeouts,
+    /// How much of what comes after the end marker is still looked at.
+    trailing_bytes: usize,
     /// To the caller's API format, where that is another one. Boxed: most streams have none.
     translation: Option<Box<StreamTranslation>>,
     framing: Framing,
@@ -114,40 +128,6 @@ impl Framing {
     }
 }
 
-struct StreamTranslation {
-    bridge: Bridge,
-    from: Dialect,
-    to: Dialect,
-}
-
-impl StreamTranslation {
-    fn new(translation: &Translation) -> Self {
-        Self { bridge: translation.bridge(), from: translation.provider(), to: translation.caller() }
-    }
-
-    /// The caller's events for one of the provider's; often none, or several.
-    /// What the model got wrong is no answer, as in a plain response.
-    fn translate(&mut self, frame: &Frame, is_last: bool) -> Result<Bytes, ProviderError> {
-        let Some(data) = frame.data() else { return Ok(Bytes::new()) };
-        let name = std::str::from_utf8(frame.event()).ok().filter(|name| !name.is_empty());
-        let bytes = self.bridge.push(name, &data);
-        let bytes = if is_last { [bytes, self.bridge.finish()].concat().into() } else { bytes };
-        self.checked(bytes)
-    }
-
-    fn finish(&mut self) -> Result<Bytes, ProviderError> {
-        let bytes = self.bridge.finish();
-        self.checked(bytes)
-    }
-
-    fn checked(&self, bytes: Bytes) -> Result<Bytes, ProviderError> {
-        if self.bridge.is_malformed() {
-            return Err(ProviderError::provider_failure(ProviderErrorKind::Invalid));
-        }
-        Ok(bytes)
-    }
-}
-
 /// The sum of the events so far.
 #[derive(Default)]
 struct StreamProgress {
@@ -184,13 +164,8 @@ impl EventStream {
             input: StreamInput::new(decompressor),
             error: None,
             progress: StreamProgress::default(),
-            timer: wait.timer,
-            deadlines: StreamDeadlines {
-                timeouts: *call.timeouts,
-                start: wait.start,
-                phase: StreamPhase::BeforeFirstEvent,
-                waiting_since: None,
-            },
+            timeouts: StreamTimeouts::new(call.timeouts, wait),
+            trailing_bytes: MAX_TRAILING_BYTES,
         }))
     }
 
@@ -249,77 +224,102 @@ impl EventStream {
     /// # Errors
     /// When the stream fails. Its connection is then closed, and every further call returns the same error.
     pub async fn next(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
-        let stream = &mut *self.0;
-        if let Some(error) = &stream.error {
-            return Err((**error).clone());
-        }
-        let next = stream.advance().await;
-        if let Err(error) = &next {
-            stream.fail(error);
-        }
-        next
+        poll_fn(|cx| self.poll_next(cx)).await.map_err(|error| *error)
     }
 
-    /// The next event, if it has been received; `None`: it must be waited for with [`EventStream::next`], or there is none.
-    /// It waits for nothing, and starts no timeout.
-    pub fn next_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
+    /// The same for a caller that polls: a future for each event costs more than most of its steps.
+    ///
+    /// # Errors
+    /// As those of [`EventStream::next`].
+    pub fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<StreamEvent>, Box<ProviderError>>> {
         let stream = &mut *self.0;
         if stream.error.is_some() || stream.progress.done {
-            return None;
+            return stream.poll_after_end(cx);
         }
-        let event = stream.advance_if_ready()?;
-        if let Err(error) = &event {
-            stream.fail(error);
+        let next = ready!(stream.poll_event(cx));
+        if let Err(error) = &next {
+            stream.fail(error.clone());
         }
-        Some(event)
+        Poll::Ready(next.map(Some))
     }
 }
 
 impl OpenStream {
     /// Ends with an error.
-    fn fail(&mut self, error: &ProviderError) {
+    #[cold]
+    fn fail(&mut self, error: Box<ProviderError>) {
         self.body = None;
-        self.error = Some(Box::new(error.clone()));
+        self.error = Some(error);
     }
 
-    fn advance_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
-        loop {
-            match self.input.next_frame() {
-                Ok(Some(frame)) => return Some(self.on_frame(frame)),
-                Ok(None) => {}
-                Err(error) => return Some(Err(error)),
-            }
-            match self.body.as_mut()?.chunk_if_ready()? {
-                Ok(Some(chunk)) => self.input.push(chunk),
-                Ok(None) => self.on_last_chunk(),
-                Err(error) => return Some(Err(error.into())),
-            }
+    /// What follows the last event.
+    #[cold]
+    fn poll_after_end(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<StreamEvent>, Box<ProviderError>>> {
+        match &self.error {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None => self.poll_trailing_event(cx).map(Ok),
         }
     }
 
-    async fn advance(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
-        if self.progress.done {
-            return Ok(self.trailing_event().await);
-        }
-        poll_fn(|cx| self.poll_event(cx)).await.map(Some)
-    }
-
-    /// The next event, up to the one that ends the stream. It is polled by hand, since a future for each step costs more than most
-    /// of the steps.
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<StreamEvent, ProviderError>> {
+    /// The next event, up to the one that ends the stream.
+    #[inline]
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<StreamEvent, Box<ProviderError>>> {
         loop {
-            if let Some(frame) = self.input.next_frame()? {
-                return Poll::Ready(self.on_frame(frame));
+            if !self.input.is_empty()
+                && let Some(event) = self.next_received()?
+            {
+                return Poll::Ready(Ok(event));
             }
             let Some(body) = &mut self.body else { return Poll::Ready(self.on_body_end()) };
-            match body.poll_chunk(cx)? {
-                Poll::Ready(Some(chunk)) => self.input.push(chunk),
-                Poll::Ready(None) => self.on_last_chunk(),
-                Poll::Pending => return self.timer.poll_end(self.deadlines.deadline(), cx).map(Err),
+            match body.poll_chunk(cx) {
+                Poll::Ready(Ok(Some(chunk))) => self.input.push(chunk),
+                Poll::Ready(Ok(None)) => self.on_last_chunk(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Box::new(error.into()))),
+                Poll::Pending => return self.timeouts.poll_end(cx).map(Err),
             }
         }
     }
 
+    /// The next event, if all of it is there.
+    #[inline]
+    fn next_received(&mut self) -> Result<Option<StreamEvent>, Box<ProviderError>> {
+        match self.next_alike() {
+            None => self.next_other(),
+            alike => Ok(alike),
+        }
+    }
+
+    /// The same, if it is passed on as it came, and means what the one before it did: so the sum of them stays as it is. Nearly all
+    /// are such.
+    #[inline]
+    fn next_alike(&mut self) -> Option<StreamEvent> {
+        let withholds_usage = match self.framing {
+            Framing::Sse => false,
+            Framing::SseWithoutUsage => true,
+            Framing::JsonArray { .. } => return None,
+        };
+        if self.translation.is_some() {
+            return None;
+        }
+        let (bytes, progress) = self.input.next_alike(&mut self.progress.reader)?;
+        self.timeouts.on_event_alike();
+        let bytes = if withholds_usage && progress.is_only_usage() { Bytes::new() } else { bytes };
+        Some(StreamEvent::new(bytes, progress))
+    }
+
+    #[inline(never)]
+    fn next_other(&mut self) -> Result<Option<StreamEvent>, Box<ProviderError>> {
+        let Some(frame) = self.input.next_frame()? else { return Ok(None) };
+        Ok(Some(self.on_frame(frame)?))
+    }
+
+    #[cold]
     fn on_last_chunk(&mut self) {
         self.body = None;
         self.input.end();
@@ -335,14 +335,18 @@ impl OpenStream {
                 if progress.done && !self.progress.any_finished() && !self.progress.content {
                     return Err(ProviderError::provider_failure(ProviderErrorKind::Truncated));
                 }
-                self.deadlines.on_event(self.progress.content);
+                if progress.done {
+                    self.timeouts.on_end();
+                } else {
+                    self.timeouts.on_event(self.progress.content);
+                }
                 let bytes = match &mut self.translation {
                     Some(translation) => translation.translate(&frame, progress.done)?,
                     // Google's SDK takes every event for JSON, and this format has no marker.
                     None if progress.done && self.dialect == Dialect::Gemini => self.framing.end(self.format),
                     None => self.framing.frame(frame, progress),
                 };
-                Ok(StreamEvent { bytes, progress })
+                Ok(StreamEvent::new(bytes, &progress))
             }
             EventClass::Error(error) => Err(self.error_in_stream(error, &frame)),
             EventClass::Invalid => Err(ProviderError::provider_failure(ProviderErrorKind::Invalid)),
@@ -350,16 +354,16 @@ impl OpenStream {
     }
 
     /// The event that ends a stream whose body ended without an end marker, if nothing else is missing.
-    fn on_body_end(&mut self) -> Result<StreamEvent, ProviderError> {
+    fn on_body_end(&mut self) -> Result<StreamEvent, Box<ProviderError>> {
         if let Some(frame) = self.input.finish() {
             let to_truncated = |error: ProviderError| match error.kind {
                 ProviderErrorKind::Invalid => ProviderError::provider_failure(ProviderErrorKind::Truncated),
                 _ => error,
             };
-            return self.on_frame(frame).map_err(to_truncated);
+            return self.on_frame(frame).map_err(to_truncated).map_err(Box::new);
         }
         if !self.progress.all_finished() {
-            return Err(ProviderError::provider_failure(ProviderErrorKind::Truncated));
+            return Err(Box::new(ProviderError::provider_failure(ProviderErrorKind::Truncated)));
         }
         let progress = Progress { done: true, ..Progress::default() };
         self.progress.update(progress);
@@ -367,7 +371,7 @@ impl OpenStream {
             Some(translation) => translation.finish()?,
             None => self.framing.end(self.format),
         };
-        Ok(StreamEvent { bytes, progress })
+        Ok(StreamEvent::new(bytes, &progress))
     }
 
     /// An error event, which the caller can get: as a response before its stream has started, as an event later.
@@ -404,35 +408,35 @@ impl OpenStream {
 
     /// What follows the end of a stream, and is passed on as it came: compatible servers put `[DONE]` behind Responses' last
     /// event. Anything else is dropped.
-    async fn trailing_event(&mut self) -> Option<StreamEvent> {
-        self.drain_body().await;
+    fn poll_trailing_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<StreamEvent>> {
+        ready!(self.poll_drained(cx));
         while let Ok(Some(frame)) = self.input.next_frame() {
             let is_marker = frame.data().is_some_and(|data| data.trim_ascii() == b"[DONE]");
             if is_marker && self.translation.is_none() && self.dialect == Dialect::OpenAiResponses {
-                return Some(StreamEvent { bytes: frame.into_raw(), progress: Progress::default() });
+                return Poll::Ready(Some(StreamEvent::new(frame.into_raw(), &Progress::default())));
             }
         }
-        None
+        Poll::Ready(None)
     }
 
-    /// Reads the rest of the body of a complete stream.
-    async fn drain_body(&mut self) {
-        if let Some(mut body) = self.body.take() {
-            let input = &mut self.input;
-            let drain = async {
+    /// Reads the rest of the body of a complete stream, so that its connection can be used again. If that takes long, it is closed.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(body) = &mut self.body {
+            match body.poll_chunk(cx) {
                 // One marker at most is of interest; a provider that goes on and on is not listened to.
-                let mut rest = MAX_TRAILING_BYTES;
-                while let Ok(Some(chunk)) = next_chunk(&mut body).await {
-                    if chunk.len() <= rest {
-                        rest -= chunk.len();
-                        input.push(chunk);
-                    }
+                Poll::Ready(Ok(Some(chunk))) if chunk.len() <= self.trailing_bytes => {
+                    self.trailing_bytes -= chunk.len();
+                    self.input.push(chunk);
                 }
-            };
-            // If it takes longer, the connection is closed.
-            let end = Deadline::new(Instant::now(), DRAIN_TIMEOUT, TimeoutKind::Idle);
-            let _ = Timer::default().timeout(end, drain).await;
+                Poll::Ready(Ok(Some(_))) => {}
+                Poll::Ready(Ok(None) | Err(_)) => self.body = None,
+                Poll::Pending => {
+                    ready!(self.timeouts.poll_end(cx));
+                    self.body = None;
+                }
+            }
         }
+        Poll::Ready(())
     }
 }
 
@@ -464,41 +468,5 @@ impl StreamProgress {
     /// Enough for the stream to be complete without an end marker.
     const fn all_finished(&self) -> bool {
         self.any_finished() && self.finished.contains_all(self.choices)
-    }
-}
-
-/// The timeouts that apply to a stream.
-struct StreamDeadlines {
-    timeouts: Timeouts,
-    start: Instant,
-    phase: StreamPhase,
-    /// Since when the next event is awaited. A caller that reads slowly requests it late, and that must not look like a
-    /// stalled provider.
-    waiting_since: Option<Instant>,
-}
-
-enum StreamPhase {
-    BeforeFirstEvent,
-    BeforeFirstToken,
-    Streaming,
-}
-
-impl StreamDeadlines {
-    fn deadline(&mut self) -> Deadline {
-        let waiting_since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let Timeouts { first_byte, first_token, idle, .. } = self.timeouts;
-        let first_byte = || Deadline::new(self.start, first_byte, TimeoutKind::FirstByte);
-        let first_token = || Deadline::new(self.start, first_token, TimeoutKind::FirstToken);
-        let idle = || Deadline::new(waiting_since, idle, TimeoutKind::Idle);
-        match self.phase {
-            StreamPhase::BeforeFirstEvent => first_byte().earlier(first_token()),
-            StreamPhase::BeforeFirstToken => idle().earlier(first_token()),
-            StreamPhase::Streaming => idle(),
-        }
-    }
-
-    fn on_event(&mut self, has_content: bool) {
-        self.phase = if has_content { StreamPhase::Streaming } else { StreamPhase::BeforeFirstToken };
-        self.waiting_since = None;
     }
 }

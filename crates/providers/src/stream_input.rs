@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use dialects::Dialect;
 use dialects::sse::{Decoder, Frame};
+use dialects::{Dialect, EventReader, Progress};
 
 use crate::bedrock::{EventsError, StreamDecoder};
 use crate::decode::BodyDecoder;
@@ -28,12 +28,19 @@ enum Frames {
 }
 
 impl Frames {
+    #[inline]
     fn push(&mut self, piece: Bytes) {
         match self {
             Self::Events(decoder) => decoder.push(piece),
-            Self::Bytes(_) if piece.is_empty() => {}
-            Self::Bytes(pieces) => pieces.push_back(piece),
+            Self::Bytes(pieces) => push_bytes(pieces, piece),
         }
+    }
+}
+
+#[inline(never)]
+fn push_bytes(pieces: &mut VecDeque<Bytes>, piece: Bytes) {
+    if !piece.is_empty() {
+        pieces.push_back(piece);
     }
 }
 
@@ -58,15 +65,26 @@ impl StreamInput {
         self.frames = Frames::Bytes(VecDeque::new());
     }
 
+    /// Adds the next piece of the body.
+    // A call of its own takes as long as what it does.
+    #[inline(always)]
     pub(crate) fn push(&mut self, piece: Bytes) {
+        match (&self.decompressor, &self.messages) {
+            (None, None) => self.frames.push(piece),
+            _ => self.decode(piece),
+        }
+    }
+
+    #[inline(never)]
+    fn decode(&mut self, piece: Bytes) {
         match self.decompressor.as_mut().map(|decompressor| decompressor.push(&piece)) {
-            None => self.push_plain(piece),
-            Some(Ok(plain)) => self.push_plain(plain),
+            None => self.push_decompressed(piece),
+            Some(Ok(plain)) => self.push_decompressed(plain),
             Some(Err(error)) => self.error = Some(Box::new(error)),
         }
     }
 
-    fn push_plain(&mut self, piece: Bytes) {
+    fn push_decompressed(&mut self, piece: Bytes) {
         match &mut self.messages {
             None => self.frames.push(piece),
             Some(messages) => {
@@ -81,7 +99,7 @@ impl StreamInput {
     pub(crate) fn end(&mut self) {
         if let Some(decompressor) = &mut self.decompressor {
             match (decompressor.finish(), &self.frames) {
-                (Ok(rest), _) => self.push_plain(rest),
+                (Ok(rest), _) => self.push_decompressed(rest),
                 // What is missing of it, the events tell; of bytes nothing else does.
                 (Err(_), Frames::Events(_)) => {}
                 (Err(error), Frames::Bytes(_)) => self.error = Some(Box::new(error)),
@@ -90,6 +108,25 @@ impl StreamInput {
         if let Some(error) = self.messages.as_ref().and_then(|messages| messages.error_at_end()) {
             self.error = Some(Box::new(error.into()));
         }
+    }
+
+    /// The next event, if it is there and means what the one before it does, as `reader` has read it.
+    #[inline]
+    pub(crate) fn next_alike<'a>(&mut self, reader: &'a mut EventReader) -> Option<(Bytes, &'a Progress)> {
+        match &mut self.frames {
+            Frames::Events(decoder) => reader.next_alike(decoder),
+            Frames::Bytes(_) => None,
+        }
+    }
+
+    /// Nothing can be made of what has come so far.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        let is_empty = match &self.frames {
+            Frames::Events(decoder) => decoder.is_empty(),
+            Frames::Bytes(pieces) => pieces.is_empty(),
+        };
+        is_empty && self.error.is_none()
     }
 
     /// The next frame; `None`: it has not come.

@@ -56,10 +56,6 @@ impl<'a> Cursor<'a> {
         self.unread.unwrap_or_default()
     }
 
-    pub(super) const fn position(&self) -> usize {
-        self.at
-    }
-
     /// The next byte that is no white space, 0 at the end: by it a value is of one type or no value.
     #[inline]
     pub(crate) fn peek(&mut self) -> u8 {
@@ -184,7 +180,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    pub(super) fn skip_text(&mut self) -> Result<()> {
+    fn skip_text(&mut self) -> Result<()> {
         self.at = text_end(self.data, self.behind_quote()?)? + 1;
         Ok(())
     }
@@ -203,18 +199,8 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    pub(super) fn skip_number(&mut self) -> Result<()> {
+    fn skip_number(&mut self) -> Result<()> {
         self.at = number_end(self.data, self.at)?;
-        Ok(())
-    }
-
-    /// Passes over bytes that must be these.
-    #[inline]
-    pub(super) fn expect_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        if !self.remaining().starts_with(bytes) {
-            return Err(NotJson);
-        }
-        self.at += bytes.len();
         Ok(())
     }
 
@@ -258,10 +244,5 @@ impl<'a> Cursor<'a> {
         self.at += 1;
         self.depth -= 1;
         Ok(())
-    }
-
-    #[inline]
-    fn remaining(&self) -> &'a [u8] {
-        self.data.get(self.at..).unwrap_or_default()
     }
 }

@@ -4,9 +4,11 @@
 //! model, and a text of which its reader asked no more than whether it is empty. To read the first of them is to know what the
 //! others mean, so these are only compared.
 
+use std::ops::Range;
+
 use super::cursor::{Cursor, read_with};
 use super::error::{NotJson, Result};
-use super::unread::{Kind, Unread};
+use super::unread::Unread;
 
 /// The longest text that is kept, in bytes.
 const MAX_BYTES: usize = 4 * 1024;
@@ -14,7 +16,12 @@ const MAX_BYTES: usize = 4 * 1024;
 /// A JSON text that was read, and its values that may be others without any reader noticing.
 #[derive(Debug, Default)]
 pub(crate) struct Pattern {
+    /// The JSON, and what stands around it where that is known.
     text: Vec<u8>,
+    /// Where the JSON stands in it; empty: there is none.
+    json: Range<usize>,
+    /// Whether what stands around it is known.
+    is_surrounded: bool,
     values: Vec<Unread>,
     /// Another text has matched.
     has_matched: bool,
@@ -32,6 +39,7 @@ impl Pattern {
         let read = read_with(&mut cursor, value)?;
         if data.len() <= MAX_BYTES {
             self.text.extend_from_slice(data);
+            self.json = 0..data.len();
         }
         self.values = cursor.into_unread();
         Ok(read)
@@ -40,49 +48,82 @@ impl Pattern {
     /// Nothing matches.
     pub(crate) fn clear(&mut self) {
         self.text.clear();
+        self.json = 0..0;
+        self.is_surrounded = false;
         self.values.clear();
         self.has_matched = false;
     }
 
+    /// The text that was read is a part of `whole`, from `start` on. So a later one is found by [`Pattern::match_start`].
+    pub(crate) fn surround(&mut self, whole: &[u8], start: usize) {
+        if self.json.is_empty() || whole.len() > MAX_BYTES {
+            return;
+        }
+        self.text.clear();
+        self.text.extend_from_slice(whole);
+        self.json = start..start + self.json.len();
+        for value in &mut self.values {
+            value.start += start;
+            value.end += start;
+        }
+        self.is_surrounded = true;
+    }
+
     /// Whether whoever has read the pattern would read the same here. It then is JSON, too.
     pub(crate) fn matches(&mut self, data: &[u8]) -> bool {
-        let is_match = !self.text.is_empty() && self.compare(data).is_ok();
-        if is_match && !self.has_matched {
-            self.keep_different_values(data);
+        if self.json.is_empty() || self.compare(self.json.clone(), data) != Ok(data.len()) {
+            return false;
         }
-        is_match
+        if !self.has_matched {
+            self.keep_different_values(data, self.json.start);
+        }
+        true
+    }
+
+    /// The same of the beginning of these bytes, with what stands around the text: its length, if it is all there.
+    #[inline]
+    pub(crate) fn match_start(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !self.is_surrounded {
+            return None;
+        }
+        let length = self.compare(0..self.text.len(), bytes).ok()?;
+        if !self.has_matched {
+            self.keep_different_values(bytes, 0);
+        }
+        Some(length)
     }
 
     /// Few of the values do differ. Those that are the same in the first match are a part of what is compared from then on.
+    /// `other` matches from `start` on.
     #[cold]
-    fn keep_different_values(&mut self, data: &[u8]) {
+    fn keep_different_values(&mut self, other: &[u8], mut start: usize) {
         self.has_matched = true;
         let text = &self.text;
-        let mut cursor = Cursor::new(data);
-        let mut start = 0;
+        let mut at = 0;
         self.values.retain(|value| {
-            let before = text.get(start..value.start).unwrap_or_default();
-            start = value.end;
-            let other = cursor.expect_bytes(before).and_then(|()| cursor.skip_raw());
-            other.ok() != text.get(value.start..value.end)
+            let other_start = at + (value.start - start);
+            let other_end = value.kind.end(other, other_start).unwrap_or(other_start);
+            (start, at) = (value.end, other_end);
+            other.get(other_start..other_end) != text.get(value.start..value.end)
         });
     }
 
+    /// Compares this part of the text with what is at the start of `bytes`; where that ends.
     #[inline]
-    fn compare(&self, data: &[u8]) -> Result<()> {
-        let mut cursor = Cursor::new(data);
-        let mut start = 0;
+    fn compare(&self, part: Range<usize>, bytes: &[u8]) -> Result<usize> {
+        let (mut start, mut at) = (part.start, 0);
         for value in &self.values {
-            cursor.expect_bytes(&self.text[start..value.start])?;
-            match value.kind {
-                Kind::String => cursor.skip_text()?,
-                Kind::Number => cursor.skip_number()?,
-                Kind::Filled if cursor.text()?.is_empty() => return Err(NotJson),
-                Kind::Filled => {}
-            }
+            at = expect(&self.text[start..value.start], bytes, at)?;
+            at = value.kind.end(bytes, at)?;
             start = value.end;
         }
-        cursor.expect_bytes(&self.text[start..])?;
-        if cursor.position() == data.len() { Ok(()) } else { Err(NotJson) }
+        expect(&self.text[start..part.end], bytes, at)
     }
+}
+
+/// The end of these bytes, which must be there at `at`.
+#[inline]
+fn expect(expected: &[u8], bytes: &[u8], at: usize) -> Result<usize> {
+    let end = at + expected.len();
+    if bytes.get(at..end) == Some(expected) { Ok(end) } else { Err(NotJson) }
 }

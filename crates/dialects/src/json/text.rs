@@ -63,6 +63,17 @@ pub(super) fn text_end(data: &[u8], start: usize) -> Result<usize> {
     if data.get(end) == Some(&b'"') { Ok(end) } else { any_end(data, end).map(|(end, _)| end) }
 }
 
+/// The same of a string that has to be UTF-8 without lone surrogates, and not empty.
+#[inline]
+pub(super) fn filled_text_end(data: &[u8], start: usize) -> Result<usize> {
+    let end = plain_end(data, start);
+    match data.get(end) {
+        Some(b'"') if end > start => Ok(end),
+        Some(b'"') => Err(NotJson),
+        _ => text_with_more(data, start, end).map(|(_, end)| end),
+    }
+}
+
 /// The string whose first byte is at `start`, which is plain up to a byte before its end, and the index of the quote that ends it.
 /// Unlike one that is passed over, it must be UTF-8 without lone surrogates.
 pub(super) fn text_with_more(data: &[u8], start: usize, plain_end: usize) -> Result<(Text<'_>, usize)> {

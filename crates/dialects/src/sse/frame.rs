@@ -50,6 +50,14 @@ impl Frame {
         self.raw
     }
 
+    /// Where its data begins, if that is all on one line, and the same bytes around other data would be an event that ends with
+    /// them, wherever it stands in a stream.
+    pub(crate) fn start_of_only_data(&self) -> Option<usize> {
+        // Of what ends with a carriage return, the end shows only in the next byte.
+        let is_same_anywhere = self.raw.ends_with(b"\n") && !self.raw.starts_with(BYTE_ORDER_MARK);
+        self.fields.start_of_only_data().filter(|_| is_same_anywhere)
+    }
+
     /// The event's name: the last `event:`; empty if there is none.
     #[must_use]
     pub fn event(&self) -> &[u8] {

@@ -73,6 +73,14 @@ impl Fields {
         }
     }
 
+    /// Where the value of the only `data:` begins.
+    pub(super) const fn start_of_only_data(&self) -> Option<usize> {
+        match self.data {
+            Data::Single(value) => Some(value.start),
+            Data::Missing | Data::Several(_) => None,
+        }
+    }
+
     /// All `data:` of the event that has these fields, joined by line feeds.
     #[inline]
     pub(super) fn data<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
@@ -34,30 +34,22 @@ impl ResponseBody {
     }
 
     /// The same of a caller that polls.
+    // A call of its own takes as long as a piece of a stream.
+    #[inline(always)]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
         let result = ready!(connection.poll_chunk(cx));
-        match &result {
-            Ok(Some(_)) => {}
-            Ok(None) => self.release(),
-            Err(_) => self.connection = None,
+        if !matches!(result, Ok(Some(_))) {
+            self.end(result.is_ok());
         }
         Poll::Ready(result)
     }
 
-    /// The next piece, if it has come; `None`: it must be waited for.
-    pub(crate) fn chunk_if_ready(&mut self) -> Option<Result<Option<Bytes>, ClientError>> {
-        if self.connection.as_ref().is_some_and(|connection| !connection.may_have_chunk()) {
-            return None;
-        }
-        match self.poll_chunk(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => Some(result),
-            Poll::Pending => None,
-        }
-    }
-
-    fn release(&mut self) {
-        if let Some(connection) = self.connection.take() {
+    #[cold]
+    fn end(&mut self, is_complete: bool) {
+        if let Some(connection) = self.connection.take()
+            && is_complete
+        {
             self.pool.put(connection);
         }
     }

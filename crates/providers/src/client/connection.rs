@@ -1,15 +1,15 @@
 //! One connection to a provider, which has one request at a time.
 
 use std::fmt;
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http1::{Framing, Piece};
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
+use tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::error::ClientError;
 use super::request::OutgoingRequest;
@@ -88,24 +88,26 @@ impl Connection {
     }
 
     /// The next piece of the body of the response; `None`: it is complete.
+    #[inline]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
         loop {
-            match self.framing.next(&mut self.unread)? {
-                Piece::Data(bytes) => return Poll::Ready(Ok(Some(bytes))),
-                Piece::End => return Poll::Ready(Ok(None)),
-                Piece::Incomplete => {}
+            match self.framing.next(&self.unread)? {
+                Piece::Data(place) => return Poll::Ready(Ok(Some(place.take_from(&mut self.unread)))),
+                Piece::End(passed) => {
+                    self.unread.advance(passed);
+                    return Poll::Ready(Ok(None));
+                }
+                Piece::Incomplete(0) => {}
+                Piece::Incomplete(passed) => self.unread.advance(passed),
             }
-            self.send_on(cx)?;
+            if self.outgoing.is_some() {
+                self.send_on(cx)?;
+            }
             if ready!(self.poll_read(cx))? == 0 {
                 let is_complete = self.framing.ends_with_connection();
                 return Poll::Ready(if is_complete { Ok(None) } else { Err(ClientError::Interrupted) });
             }
         }
-    }
-
-    /// Whether there can be a piece without waiting for the provider.
-    pub(crate) fn may_have_chunk(&self) -> bool {
-        !self.is_drained || !self.unread.is_empty() || self.framing.remaining() == Some(0)
     }
 
     /// Whether the last request has failed before a byte of its response came.
@@ -170,15 +172,15 @@ impl Connection {
     }
 
     /// Reads what is there; 0: the connection has ended.
+    // A call of its own takes as long as what it does.
+    #[inline(always)]
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, ClientError>> {
-        if self.unread.capacity() == 0 {
-            self.unread = BytesMut::with_capacity(self.read_size);
-        } else if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
-            self.unread.reserve(self.read_size);
+        if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
+            self.make_room();
         }
         let room = self.unread.capacity() - self.unread.len();
-        let read = pin!(self.transport.read_buf(&mut self.unread)).poll(cx);
-        let length = ready!(read).map_err(|_| ClientError::Interrupted)?;
+        let length = ready!(self.transport.poll_read_into(cx, &mut self.unread));
+        let length = length.map_err(|_| ClientError::Interrupted)?;
         self.has_received |= length > 0;
         // Of TLS, records may wait behind those that were read.
         self.is_drained = length < room && matches!(self.transport, Transport::Tcp(_));
@@ -186,5 +188,17 @@ impl Connection {
             self.read_size = (self.read_size * 2).min(MAX_READ_BYTES);
         }
         Poll::Ready(Ok(length))
+    }
+
+    /// The memory is used again once nobody has any of it any more, which of a stream is so.
+    #[inline(never)]
+    fn make_room(&mut self) {
+        let unread = self.unread.len();
+        let size = self.read_size.max(unread * 2);
+        if !self.unread.try_reclaim(size - unread) {
+            let mut larger = BytesMut::with_capacity(size);
+            larger.extend_from_slice(&self.unread);
+            self.unread = larger;
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! The bytes of a connection, encrypted or not.
 
+use std::future::Future as _;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -13,6 +15,30 @@ use tokio_rustls::client::TlsStream;
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Tls(Box<TlsStream<Transport>>),
+}
+
+impl Transport {
+    /// Reads what is there behind what `buffer` has; 0: it has ended, or there is no room.
+    #[inline]
+    pub(super) fn poll_read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => pin!(stream.read_buf(buffer)).poll(cx),
+            Self::Tls(stream) => read_tls(stream, cx, buffer),
+        }
+    }
+}
+
+#[inline(never)]
+fn read_tls(
+    stream: &mut TlsStream<Transport>,
+    cx: &mut Context<'_>,
+    buffer: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
+    pin!(stream.read_buf(buffer)).poll(cx)
 }
 
 impl AsyncRead for Transport {

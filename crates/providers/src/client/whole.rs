@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use http::HeaderMap;
-use http1::{Malformed, Piece};
+use http1::{Malformed, Taken};
 
 use super::response_head::{HeadReader, IsKept};
 
@@ -54,10 +54,10 @@ pub fn read_response<'a>(
     };
     let mut body = Vec::new();
     loop {
-        match head.framing.next(&mut unread)? {
-            Piece::Data(bytes) => body.extend_from_slice(&bytes),
-            Piece::End => break,
-            Piece::Incomplete => match pieces.next() {
+        match head.framing.take(&mut unread)? {
+            Taken::Data(bytes) => body.extend_from_slice(&bytes),
+            Taken::End => break,
+            Taken::Incomplete => match pieces.next() {
                 Some(piece) => unread.extend_from_slice(piece),
                 None if head.framing.ends_with_connection() => break,
                 None => return Err(NoResponse::Truncated),

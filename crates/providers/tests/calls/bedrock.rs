@@ -78,7 +78,7 @@ async fn a_stream_is_anthropics_byte_for_byte() {
     let (events, end) = read_stream(&chunks(&EVENTS)).await;
     end.unwrap();
     assert_eq!(text(&events), as_anthropics(&EVENTS));
-    assert!(events[2].progress.content);
+    assert!(events[2].has_content);
 }
 
 #[tokio::test]
@@ -88,8 +88,8 @@ async fn events_that_have_come_are_there_without_waiting() {
     let response = ask(&bedrock(&server.url, &KEYS), Endpoint::Messages, true).await.unwrap();
     let ProviderResponse::Streaming(mut stream) = response else { panic!("no stream") };
     let mut events = vec![stream.next().await.unwrap().unwrap()];
-    while let Some(event) = stream.next_if_ready() {
-        events.push(event.unwrap());
+    while let Some(Some(event)) = stream.next().now_or_never().map(Result::unwrap) {
+        events.push(event);
     }
     while let Some(event) = stream.next().await.unwrap() {
         events.push(event);

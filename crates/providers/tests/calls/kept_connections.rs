@@ -182,3 +182,31 @@ async fn a_dropped_stream_closes_its_connection_and_a_complete_one_keeps_it() {
     drop(stream);
     assert_eq!(server.await.unwrap(), 0, "it was closed");
 }
+
+/// The end of the body is waited for a moment, however often the wait is taken up again. Then the connection is closed.
+#[tokio::test]
+async fn a_complete_stream_without_the_end_of_its_body_ends_soon() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        read_request(&mut socket).await.unwrap();
+        let content = r#"{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}"#;
+        let body = format!("data: {content}\n\ndata: [DONE]\n\n");
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let response = format!("{head}{:x}\r\n{body}\r\n", body.len());
+        socket.write_all(response.as_bytes()).await.unwrap();
+        socket.read(&mut [0; 9]).await.unwrap_or(0)
+    });
+    let provider = provider(ProviderKind::OpenAi, &format!("http://{address}/v1"));
+    let mut stream = open(&provider).await.unwrap();
+    while !stream.next().await.unwrap().unwrap().is_last {}
+    tokio::time::pause();
+    let start = tokio::time::Instant::now();
+    for _ in 0..3 {
+        assert!(timeout(Duration::from_millis(15), stream.next()).await.is_err());
+    }
+    assert!(stream.next().await.unwrap().is_none());
+    assert!((50..55).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert_eq!(server.await.unwrap(), 0, "it was closed");
+}

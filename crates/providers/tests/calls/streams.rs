@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use dialects::events::end_marker;
+use futures_util::FutureExt as _;
 use http::StatusCode;
 use providers::{FailureClass, ProviderErrorKind, ProviderKind};
 use simulator::{Behaviour, Fault, ProviderError as InjectedError};
@@ -30,11 +31,11 @@ async fn a_complete_stream() {
         );
         let (events, end) = read_all(&mut stream).await;
         end.unwrap();
-        let first_token = events.iter().position(|event| event.progress.content);
+        let first_token = events.iter().position(|event| event.has_content);
         assert_eq!(first_token, Some(preamble(kind)), "{kind:?}");
-        assert!(events.iter().any(|event| event.progress.has_finish_reason()));
+        assert!(events.iter().any(|event| event.has_finish_reason));
         let (last, others) = events.split_last().unwrap();
-        assert!(last.progress.done && others.iter().all(|event| !event.progress.done), "{kind:?}");
+        assert!(last.is_last && others.iter().all(|event| !event.is_last), "{kind:?}");
         assert!(stream.next().await.unwrap().is_none(), "the end is final");
         if kind == ProviderKind::Anthropic {
             assert_eq!(stream.usage().output, Some(3));
@@ -63,7 +64,7 @@ async fn a_missing_end_marker_is_added() {
         end.unwrap();
         assert_eq!(repaired.len(), complete.len());
         let last = repaired.last().unwrap();
-        assert!(last.progress.done);
+        assert!(last.is_last);
         assert_eq!(last.bytes, end_marker(provider.dialects()[0]));
     }
 }
@@ -201,8 +202,8 @@ async fn events_of_a_compressed_stream_that_have_come_are_there_without_waiting(
     let mut events = Vec::new();
     while let Some(event) = stream.next().await.unwrap() {
         events.push(event);
-        while let Some(event) = stream.next_if_ready() {
-            events.push(event.unwrap());
+        while let Some(Some(event)) = stream.next().now_or_never().map(Result::unwrap) {
+            events.push(event);
         }
     }
     assert_eq!(text(&events), plain);
