@@ -26,7 +26,7 @@
 //!
 //! `sender` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
 //! fresh; fetched by `http_service`, over `client`), and `bedrock` and `vertex` (what these have of their own, with a drawing each) over `json`. `stream` reads its frames from
-//! `stream_input`. `clock` tells `bedrock` and `google` whether this machine's clock is wrong.
+//! `stream_input`, and `headers` is made of tables of names (`header_table`). `clock` tells `bedrock` and `google` whether this machine's clock is wrong.
 //! `vendors` is a table of the companies and servers that are known by name, and `azure` has what is Azure's own.
 //!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: requests and responses as bytes,
@@ -71,6 +71,7 @@ mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
 mod google;
+mod header_table;
 mod headers;
 mod http_service;
 mod json;

@@ -248,9 +248,9 @@ impl Provider {
             let error = Box::pin(self.read_error_response(response, call, wait)).await;
             return Err(translated::error(without_key(error, auth), call.translation));
         }
-        let is_events = is_event_stream(&response.headers);
+        let is_events = call.stream && is_event_stream(&response.headers);
         if let Endpoint::OpenAi(openai_call) = call.endpoint
-            && !(call.stream && is_events)
+            && !is_events
         {
             return Box::pin(self.openai_answer(openai_call, response, call, wait, auth)).await;
         }
