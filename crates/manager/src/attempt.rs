@@ -127,7 +127,7 @@ impl CallContext<'_> {
         let translated = match prepare::translated(self.call, self.shared_request, entry) {
             Ok(translated) => translated,
             Err(reason) => {
-                tracing::debug!(request = self.call.id, model = %entry.key, %reason, "model skipped");
+                tracing::debug!(request = &*self.call.id, model = %entry.key, %reason, "model skipped");
                 return CompletedAttempt { index, outcome: AttemptOutcome::Ineligible(reason) };
             }
         };
@@ -137,7 +137,7 @@ impl CallContext<'_> {
                 pin!(self.call_once(index, permit, &prepared, in_flight)).await
             }
             Err(refusal) => {
-                tracing::debug!(request = self.call.id, model = %entry.key, reason = %refusal, "model skipped");
+                tracing::debug!(request = &*self.call.id, model = %entry.key, reason = %refusal, "model skipped");
                 AttemptOutcome::NotPermitted(refusal)
             }
         };
@@ -223,7 +223,7 @@ impl CallContext<'_> {
         }
         let log_result = |result: &str| {
             // Within the macro, so that the time is read only if the line is logged.
-            tracing::debug!(request = call.id, model = %entry.key, duration_ms = whole_millis(started_at.elapsed()), "attempt: {result}");
+            tracing::debug!(request = &*call.id, model = %entry.key, duration_ms = whole_millis(started_at.elapsed()), "attempt: {result}");
         };
         match result {
             Ok(Ok(StartedResponse::Complete(response))) => {
@@ -260,7 +260,7 @@ impl CallContext<'_> {
     /// `timeouts.total` still applies.
     pub(crate) async fn buffer(&self, index: usize, started: Box<StartedStream>) -> CompletedAttempt {
         let outcome = timeout_at(self.deadline, self.read_to_end(index, started)).await.unwrap_or_else(|_| {
-            tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, "attempt: timeouts.total expired while buffering");
+            tracing::debug!(request = &*self.call.id, model = %self.chain.entries[index].key, "attempt: timeouts.total expired while buffering");
             AttemptOutcome::DeadlineExceeded
         });
         CompletedAttempt { index, outcome }
@@ -279,7 +279,7 @@ impl CallContext<'_> {
                     let memory = started.memory.get_or_insert_with(reservation);
                     let has_memory = memory.grow_to(size).is_ok();
                     if !has_memory || size > self.chain.buffer_limit.0 {
-                        let (id, key) = (&self.call.id, &self.chain.entries[index].key);
+                        let (id, key) = (&*self.call.id, &self.chain.entries[index].key);
                         let limit = if has_memory { "the buffer limit" } else { "the memory that is left" };
                         tracing::warn!(request = id, model = %key, "response exceeds {limit}; switching to pass-through");
                         break AttemptOutcome::BufferLimitExceeded(started);
@@ -287,7 +287,7 @@ impl CallContext<'_> {
                 }
                 Ok(None) => break AttemptOutcome::Buffered(started),
                 Err(error) => {
-                    tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while buffering");
+                    tracing::debug!(request = &*self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while buffering");
                     let StartedStream { guard, translated, .. } = *started;
                     guard.failed(&error, self.chain);
                     break AttemptOutcome::Failed(Box::new(error), translated);
