@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ops::Range,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use breaker::{ModelKey, ModelKeyError};
 use circuits::per_core::PerCore;
 use dialects::{Dialect, Endpoint};
 use foldhash::fast::RandomState;
+use http::HeaderValue;
 use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts, Vendor};
 
 use crate::{
@@ -165,6 +166,8 @@ pub struct ChainEntry {
     pub(crate) provider: Arc<Provider>,
     /// Where some route has it among equals, its calls in flight.
     pub(crate) in_flight: Option<Arc<InFlight>>,
+    /// Its key as the value of a header, made for the first call: each core then counts its own.
+    header_value: OnceLock<Option<HeaderValue>>,
 }
 
 impl ChainEntry {
@@ -172,6 +175,11 @@ impl ChainEntry {
     #[must_use]
     pub fn dialects(&self) -> &[Dialect] {
         self.provider.dialects_of(self.key.model())
+    }
+
+    /// Its key as the value of a header; `None`: it has characters that none can have.
+    pub(crate) fn header_value(&self) -> Option<&HeaderValue> {
+        self.header_value.get_or_init(|| HeaderValue::from_str(self.key.as_str()).ok()).as_ref()
     }
 }
 
@@ -327,7 +335,8 @@ impl Catalog {
     fn entry(&self, key: &ModelKey) -> Option<ChainEntry> {
         let provider = self.providers.get(key.provider())?;
         let in_flight = self.in_flight.get(key).cloned();
-        Some(ChainEntry { key: key.clone(), provider: Arc::clone(provider), in_flight })
+        let header_value = OnceLock::new();
+        Some(ChainEntry { key: key.clone(), provider: Arc::clone(provider), in_flight, header_value })
     }
 
     /// The routes by name.
@@ -429,6 +438,7 @@ fn route_chain(
             key: key.clone(),
             provider: Arc::clone(provider),
             in_flight: in_flight.get(key).cloned(),
+            header_value: OnceLock::new(),
         }),
         None => Err(CatalogError::UnknownProvider { route: name.to_owned(), model: key.clone() }),
     };
