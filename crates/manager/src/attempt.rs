@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use circuits::per_core::CoreArc;
 use circuits::{CallSource, Circuits, Permit, Refusal};
-use dialects::{OpenAiCall, error::is_foreign_reasoning};
+use dialects::{Dialect, OpenAiCall, error::is_foreign_reasoning};
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
@@ -205,20 +205,29 @@ impl CallContext<'_> {
             withhold_usage: prepared.withhold_usage,
             json_array: call.request.json_array(),
             beta: call.beta,
+            wants_meta: guard.wants_response_meta()
+                || call.request.endpoint().dialect() == Dialect::OpenAiResponses,
             headers: headers_with_trace.as_ref().unwrap_or(&call.headers),
             timeouts: &chain.timeouts,
         };
         let limit = chain.buffer_limit;
         let mut result = {
-            let opened = pin!(open(&entry.provider, to_provider, &mut guard, limit));
-            timeout_at(self.deadline, opened).await
+            let opened = pin!(open(&entry.provider, &to_provider, &mut guard, limit));
+            let longest_wait = entry.provider.longest_wait(&to_provider);
+            let latest_end = longest_wait.and_then(|wait| started_at.checked_add(wait));
+            if latest_end.is_some_and(|end| end < self.deadline) {
+                // The provider's own timer is the earlier one, as in nearly every call: a timer costs as much as all headers.
+                Ok(opened.await)
+            } else {
+                timeout_at(self.deadline, opened).await
+            }
         };
         if let Ok(Err(error)) = &result
-            && let Some(body) = without_refused_reasoning(to_provider, error)
+            && let Some(body) = without_refused_reasoning(&to_provider, error)
         {
             // Once more in `total`, since both are one attempt.
             let again = providers::ProviderRequest { body: &body, ..to_provider };
-            let opened = Box::pin(open(&entry.provider, again, &mut guard, limit));
+            let opened = Box::pin(open(&entry.provider, &again, &mut guard, limit));
             result = timeout_at(self.deadline, opened).await;
         }
         let log_result = |result: &str| {
@@ -299,7 +308,7 @@ impl CallContext<'_> {
 
 /// The body to send once more, if the provider has refused reasoning that another made: without any reasoning. That is the
 /// client's mistake and no failure of the model, so it does not count (T5).
-fn without_refused_reasoning(call: providers::ProviderRequest<'_>, error: &ProviderError) -> Option<Bytes> {
+fn without_refused_reasoning(call: &providers::ProviderRequest<'_>, error: &ProviderError) -> Option<Bytes> {
     let is_conversation = call.endpoint.openai_call().is_none();
     let is_foreign = is_conversation
         && is_request_error(error)
@@ -311,7 +320,7 @@ fn without_refused_reasoning(call: providers::ProviderRequest<'_>, error: &Provi
 /// kept, so a provider that sends too much without a token has failed.
 async fn open(
     provider: &Provider,
-    call: providers::ProviderRequest<'_>,
+    call: &providers::ProviderRequest<'_>,
     guard: &mut AttemptGuard,
     BufferLimit(max_bytes): BufferLimit,
 ) -> Result<StartedResponse, ProviderError> {
