@@ -30,7 +30,7 @@ const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// From one batch of lines to the next: to wake a thread costs more than a line.
-const BATCH_INTERVAL: Duration = Duration::from_millis(10);
+const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Lines that wait to be written.
 #[derive(Debug, Clone)]
