@@ -25,8 +25,8 @@ impl ApiFormat for Anthropic {
         event::read(data, meta, pattern)
     }
 
-    fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-        response::read(body)
+    fn read_response(&self, body: &[u8], meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
+        response::read(body, meta)
     }
 
     fn end_marker(&self) -> &'static str {

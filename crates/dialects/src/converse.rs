@@ -31,7 +31,7 @@ impl ApiFormat for Converse {
     }
 
     /// A response has neither an id nor the model's name.
-    fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
+    fn read_response(&self, body: &[u8], _: Option<&mut ResponseMeta>) -> Parsed<Usage> {
         response::read(body)
     }
 

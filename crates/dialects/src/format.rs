@@ -16,8 +16,8 @@ pub(crate) trait ApiFormat: Sync {
     /// Reads the data of one event. What it says about the response goes into `meta`; `pattern` is it, for those that follow.
     fn read_event(&self, data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress>;
 
-    /// Reads the body of a response that is not streamed.
-    fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)>;
+    /// Reads the body of a response that is not streamed. Its id and model go into `meta`, if anybody wants them.
+    fn read_response(&self, body: &[u8], meta: Option<&mut ResponseMeta>) -> Parsed<Usage>;
 
     /// The event that ends a stream.
     fn end_marker(&self) -> &'static str;

@@ -24,8 +24,8 @@ impl ApiFormat for Gemini {
         chunk::read_event(data, meta, pattern)
     }
 
-    fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-        chunk::read_response(body)
+    fn read_response(&self, body: &[u8], meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
+        chunk::read_response(body, meta)
     }
 
     /// A stream ends with its connection.

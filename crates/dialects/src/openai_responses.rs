@@ -25,8 +25,8 @@ impl ApiFormat for OpenAiResponses {
         event::read(data, meta, pattern)
     }
 
-    fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-        response::read(body)
+    fn read_response(&self, body: &[u8], meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
+        response::read(body, meta)
     }
 
     /// The event with the finish is also the last one, so no stream lacks just a marker.

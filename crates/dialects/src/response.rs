@@ -18,12 +18,13 @@ pub enum InvalidBody {
     UnexpectedShape,
 }
 
-/// Checks that a body is a response of this format. Returns the tokens that it reports, and its id and model.
+/// Checks that a body is a response of this format. Returns the tokens that it reports. Its id and model go into `meta`, if
+/// anybody wants them.
 ///
 /// # Errors
 /// When it is not: an empty body, a page of HTML, an object without choices or content, an error.
-pub fn check(dialect: Dialect, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
-    to_result(dialect.format().read_response(body), body)
+pub fn check(dialect: Dialect, body: &[u8], meta: Option<&mut ResponseMeta>) -> Result<Usage, InvalidBody> {
+    to_result(dialect.format().read_response(body, meta), body)
 }
 
 /// Checks that a body is the answer of one of OpenAI's calls that are no conversation; `media_type`: what the response says it
@@ -39,7 +40,7 @@ pub fn check_call(
     to_result(openai_call::response::read(call.response_shape(), media_type, body), body)
 }
 
-fn to_result(read: Parsed<(Usage, ResponseMeta)>, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
+fn to_result<T>(read: Parsed<T>, body: &[u8]) -> Result<T, InvalidBody> {
     match read {
         Ok(Some(response)) => Ok(response),
         Ok(None) => Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body))),
@@ -90,10 +91,17 @@ fields!(
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidBody, check, check_count};
+    use super::{InvalidBody, check_count};
     use crate::dialect::Dialect;
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
+
+    fn check(dialect: Dialect, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
+        let mut meta = ResponseMeta::default();
+        let usage = super::check(dialect, body, Some(&mut meta))?;
+        assert_eq!(super::check(dialect, body, None), Ok(usage));
+        Ok((usage, meta))
+    }
 
     #[test]
     fn responses_with_usage_and_meta() {

@@ -18,6 +18,14 @@ pub struct ResponseMeta {
 }
 
 impl ResponseMeta {
+    /// Fills in what is not known yet, if anybody wants it.
+    #[inline]
+    pub(crate) fn fill_wanted(wanted: Option<&mut Self>, id: Name<'_>, model: Name<'_>) {
+        if let Some(meta) = wanted {
+            meta.fill_missing(id, model);
+        }
+    }
+
     /// Fills in what is not known yet.
     #[inline]
     pub(crate) fn fill_missing(&mut self, id: Name<'_>, model: Name<'_>) {

@@ -4,7 +4,7 @@ use std::{future::poll_fn, mem, pin::pin, task::Poll};
 
 use dialects::{Dialect, Endpoint};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
-use manager::{Call, FaultInjection};
+use manager::{Call, FaultInjection, client_timeout};
 
 use crate::{
     auth::Caller,
@@ -116,13 +116,14 @@ async fn read_call(
         },
     };
     let request = request.map_err(|error| Error::invalid_request(error.to_string()))?;
-    let id = caller.request_id.to_str().unwrap_or_default().to_owned();
+    let id = caller.request_id.to_str().unwrap_or_default().into();
     Ok(Call {
         id,
         caller: caller.name(),
         allowed_models: caller.allowed_models().cloned(),
         request,
         beta: parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "beta=true")),
+        client_timeout: if present.timeout { client_timeout(&parts.headers) } else { None },
         headers: mem::take(&mut parts.headers),
         fallback,
         injected_fault,

@@ -16,6 +16,8 @@ pub(crate) struct PresentHeaders {
     pub(crate) form: bool,
     pub(crate) request_id: bool,
     pub(crate) retry_count: bool,
+    /// How long the client waits.
+    pub(crate) timeout: bool,
     pub(crate) fallback: bool,
     pub(crate) fault: bool,
 }
@@ -33,6 +35,7 @@ impl PresentHeaders {
                 "content-type" => present.form |= value.to_str().is_ok_and(dialects::is_form),
                 "x-request-id" => present.request_id = true,
                 "x-stainless-retry-count" => present.retry_count = true,
+                "x-stainless-timeout" | "x-stainless-read-timeout" => present.timeout = true,
                 "x-switchboard-fallback" => present.fallback = true,
                 "x-switchboard-fault" => present.fault = true,
                 _ => {}
@@ -61,13 +64,14 @@ mod tests {
     #[test]
     fn each_header_is_found_by_its_name() {
         type IsFound = fn(&PresentHeaders) -> bool;
-        let table: [(HeaderName, &'static str, IsFound); 8] = [
+        let table: [(HeaderName, &'static str, IsFound); 9] = [
             (header::ORIGIN, "", |present| present.has_origin),
             (header::TRANSFER_ENCODING, "", |present| present.transfer_encoding),
             (header::CONTENT_ENCODING, "", |present| present.content_encoding),
             (header::CONTENT_TYPE, "multipart/form-data; boundary=x", |present| present.form),
             (headers::REQUEST_ID, "", |present| present.request_id),
             (headers::RETRY_COUNT, "", |present| present.retry_count),
+            (HeaderName::from_static("x-stainless-timeout"), "", |present| present.timeout),
             (headers::FALLBACK, "", |present| present.fallback),
             (headers::FAULT, "", |present| present.fault),
         ];
@@ -76,6 +80,7 @@ mod tests {
             let count = table.iter().filter(|(_, _, is_found)| is_found(&found)).count();
             assert!(is_found(&found) && count == 1, "{name}: {found:?}");
         }
+        assert!(present(&[(HeaderName::from_static("x-stainless-read-timeout"), "")]).timeout);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) fn respond(
         }
     };
     let headers = response.headers_mut();
-    if let Ok(model) = HeaderValue::from_str(reply.answered_by.as_str()) {
+    if let Some(model) = reply.answered_by.header_value() {
         headers.insert(headers::MODEL, model);
     }
     headers.insert(headers::ATTEMPTS, number(reply.attempts.into()));

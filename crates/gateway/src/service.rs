@@ -1,6 +1,6 @@
 //! What answers a request: who sends it, and then a model's endpoint or the table of paths.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, pin::pin, sync::Arc};
 
 use axum::{Router, body::Body};
 use dialects::Endpoint;
@@ -69,7 +69,9 @@ impl Service {
                     let caller = Caller { request_id, role, key };
                     let response = match target {
                         Target::Call(endpoint) if parts.method == Method::POST => {
-                            calls::handle(&self.app, endpoint, &caller, parts, present, &mut body, None).await
+                            // Pinned where it is: to await a future is to move it, and this one is large.
+                            let app = &self.app;
+                            pin!(calls::handle(app, endpoint, &caller, parts, present, &mut body, None)).await
                         }
                         Target::Call(_) => only_post(parts, &caller).map(ResponseBody::Other),
                         Target::Public | Target::Other => self.route(parts, body, caller.clone()).await,

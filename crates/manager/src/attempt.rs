@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use circuits::{CallSource, Circuits, Permit, Refusal};
-use dialects::{OpenAiCall, error::is_foreign_reasoning};
+use dialects::{Dialect, OpenAiCall, error::is_foreign_reasoning};
 use per_core::CoreArc;
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -125,7 +125,7 @@ impl CallContext<'_> {
         let translated = match prepare::translated(self.call, self.shared_request, entry) {
             Ok(translated) => translated,
             Err(reason) => {
-                tracing::debug!(request = self.call.id, model = %entry.key, %reason, "model skipped");
+                tracing::debug!(request = &*self.call.id, model = %entry.key, %reason, "model skipped");
                 return CompletedAttempt { index, outcome: AttemptOutcome::Ineligible(reason) };
             }
         };
@@ -135,7 +135,7 @@ impl CallContext<'_> {
                 pin!(self.call_once(index, permit, &prepared, in_flight)).await
             }
             Err(refusal) => {
-                tracing::debug!(request = self.call.id, model = %entry.key, reason = %refusal, "model skipped");
+                tracing::debug!(request = &*self.call.id, model = %entry.key, reason = %refusal, "model skipped");
                 AttemptOutcome::NotPermitted(refusal)
             }
         };
@@ -205,25 +205,34 @@ impl CallContext<'_> {
             withhold_usage: prepared.withhold_usage,
             json_array: call.request.json_array(),
             beta: call.beta,
+            wants_meta: guard.wants_response_meta()
+                || call.request.endpoint().dialect() == Dialect::OpenAiResponses,
             headers: headers_with_trace.as_ref().unwrap_or(&call.headers),
             timeouts: &chain.timeouts,
         };
         let limit = chain.buffer_limit;
         let mut result = {
-            let opened = pin!(open(&entry.provider, to_provider, &mut guard, limit));
-            timeout_at(self.deadline, opened).await
+            let opened = pin!(open(&entry.provider, &to_provider, &mut guard, limit));
+            let longest_wait = entry.provider.longest_wait(&to_provider);
+            let latest_end = longest_wait.and_then(|wait| started_at.checked_add(wait));
+            if latest_end.is_some_and(|end| end < self.deadline) {
+                // The provider's own timer is the earlier one, as in nearly every call: a timer costs as much as all headers.
+                Ok(opened.await)
+            } else {
+                timeout_at(self.deadline, opened).await
+            }
         };
         if let Ok(Err(error)) = &result
-            && let Some(body) = without_refused_reasoning(to_provider, error)
+            && let Some(body) = without_refused_reasoning(&to_provider, error)
         {
             // Once more in `total`, since both are one attempt.
             let again = providers::ProviderRequest { body: &body, ..to_provider };
-            let opened = Box::pin(open(&entry.provider, again, &mut guard, limit));
+            let opened = Box::pin(open(&entry.provider, &again, &mut guard, limit));
             result = timeout_at(self.deadline, opened).await;
         }
         let log_result = |result: &str| {
             // Within the macro, so that the time is read only if the line is logged.
-            tracing::debug!(request = call.id, model = %entry.key, duration_ms = whole_millis(started_at.elapsed()), "attempt: {result}");
+            tracing::debug!(request = &*call.id, model = %entry.key, duration_ms = whole_millis(started_at.elapsed()), "attempt: {result}");
         };
         match result {
             Ok(Ok(StartedResponse::Complete(response))) => {
@@ -259,7 +268,7 @@ impl CallContext<'_> {
     /// `timeouts.total` still applies.
     pub(crate) async fn buffer(&self, index: usize, started: Box<StartedStream>) -> CompletedAttempt {
         let outcome = timeout_at(self.deadline, self.read_to_end(index, started)).await.unwrap_or_else(|_| {
-            tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, "attempt: timeouts.total expired while buffering");
+            tracing::debug!(request = &*self.call.id, model = %self.chain.entries[index].key, "attempt: timeouts.total expired while buffering");
             AttemptOutcome::DeadlineExceeded
         });
         CompletedAttempt { index, outcome }
@@ -277,7 +286,7 @@ impl CallContext<'_> {
                     let memory = started.memory.get_or_insert_with(reservation);
                     let has_memory = memory.grow_to(size).is_ok();
                     if !has_memory || size > self.chain.buffer_limit.0 {
-                        let (id, key) = (&self.call.id, &self.chain.entries[index].key);
+                        let (id, key) = (&*self.call.id, &self.chain.entries[index].key);
                         let limit = if has_memory { "the buffer limit" } else { "the memory that is left" };
                         tracing::warn!(request = id, model = %key, "response exceeds {limit}; switching to pass-through");
                         break AttemptOutcome::BufferLimitExceeded(started);
@@ -285,7 +294,7 @@ impl CallContext<'_> {
                 }
                 Ok(None) => break AttemptOutcome::Buffered(started),
                 Err(error) => {
-                    tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while buffering");
+                    tracing::debug!(request = &*self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while buffering");
                     let StartedStream { guard, translated, .. } = *started;
                     guard.failed(&error, self.chain);
                     break AttemptOutcome::Failed(Box::new(error), translated);
@@ -297,7 +306,7 @@ impl CallContext<'_> {
 
 /// The body to send once more, if the provider has refused reasoning that another made: without any reasoning. That is the
 /// client's mistake and no failure of the model, so it does not count (T5).
-fn without_refused_reasoning(call: providers::ProviderRequest<'_>, error: &ProviderError) -> Option<Bytes> {
+fn without_refused_reasoning(call: &providers::ProviderRequest<'_>, error: &ProviderError) -> Option<Bytes> {
     let is_conversation = call.endpoint.openai_call().is_none();
     let is_foreign = is_conversation
         && is_request_error(error)
@@ -309,7 +318,7 @@ fn without_refused_reasoning(call: providers::ProviderRequest<'_>, error: &Provi
 /// kept, so a provider that sends too much without a token has failed.
 async fn open(
     provider: &Provider,
-    call: providers::ProviderRequest<'_>,
+    call: &providers::ProviderRequest<'_>,
     guard: &mut AttemptGuard,
     BufferLimit(max_bytes): BufferLimit,
 ) -> Result<StartedResponse, ProviderError> {

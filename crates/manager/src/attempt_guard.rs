@@ -97,6 +97,11 @@ impl AttemptGuard {
         }
     }
 
+    /// Whether anybody reads the id and the model of a response.
+    pub(crate) fn wants_response_meta(&self) -> bool {
+        !self.span.is_disabled()
+    }
+
     /// The response has reported its id or model.
     pub(crate) fn record_response_meta(&self, meta: &ResponseMeta) {
         spans::record_response_meta(&self.span, meta);

@@ -1,6 +1,6 @@
 //! A caller's call, and the reply to it.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use breaker::CallerName;
 use dialects::Request;
@@ -12,7 +12,7 @@ use crate::{AllowedModels, ChainModel, Events, SkippedModel, Translated};
 /// A caller's call.
 pub struct Call {
     /// The request's id, for the log.
-    pub id: String,
+    pub id: Arc<str>,
     /// The name of the caller's key; `None`: this gateway has no keys, so all are one caller.
     pub caller: Option<CallerName>,
     /// What the caller may ask for; `None`: everything.
@@ -21,6 +21,8 @@ pub struct Call {
     pub request: Request,
     /// The caller's headers; the provider's client selects those that are forwarded.
     pub headers: HeaderMap,
+    /// How long the client waits ([`client_timeout`](crate::client_timeout)).
+    pub client_timeout: Option<Duration>,
     /// Whether the caller's URL says `?beta=true`, which goes on to Anthropic's API.
     pub beta: bool,
     /// Whether models after the first of the chain may be called.

@@ -26,17 +26,18 @@ pub(crate) struct CallLimit {
 impl CallLimit {
     /// `timeouts.total`, or the client's own timeout if that is shorter. A buffered stream has its head at once and
     /// keep-alives afterwards, so its client's timeouts do not run.
-    pub(crate) fn new(total: Duration, headers: &HeaderMap, buffered: bool) -> Self {
-        let client_timeout = if buffered { None } else { client_timeout(headers) };
-        match client_timeout {
+    pub(crate) fn new(total: Duration, client_timeout: Option<Duration>, buffered: bool) -> Self {
+        match client_timeout.filter(|_| !buffered) {
             Some(duration) if duration < total => Self { duration, source: "the client's own timeout" },
             _ => Self { duration: total, source: "timeouts.total" },
         }
     }
 }
 
-/// The client's shortest timeout, less what an error needs to arrive in time.
-fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
+/// How long a client waits for its response, by its headers `x-stainless-timeout` and `x-stainless-read-timeout`: the shorter
+/// one, less what an error needs to arrive in time. `None`: it does not say.
+#[must_use]
+pub fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
     let seconds = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let is_timeout = |seconds: &f64| (f64::MIN_POSITIVE..=MAX_SECONDS).contains(seconds);
     let shortest = TIMEOUT_HEADERS.iter().filter_map(seconds).filter(is_timeout).min_by(f64::total_cmp)?;
@@ -55,7 +56,7 @@ mod tests {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
         let headers = headers.iter().map(header).collect();
-        CallLimit::new(Duration::from_secs(600), &headers, buffered).duration
+        CallLimit::new(Duration::from_secs(600), client_timeout(&headers), buffered).duration
     }
 
     #[test]

@@ -29,7 +29,7 @@ const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// The record of a call so far. It is logged when it is dropped; without an outcome, the client has disconnected.
 pub(crate) struct CallLog {
-    id: String,
+    id: Arc<str>,
     /// The name of the caller's key.
     caller: Option<CallerName>,
     endpoint: Endpoint,
@@ -72,7 +72,7 @@ impl CallLog {
         Box::new(Self {
             span: spans::call(call, requested, propagator),
             unknown,
-            id: call.id.clone(),
+            id: Arc::clone(&call.id),
             caller: call.caller.clone(),
             endpoint: call.request.endpoint(),
             stream,
@@ -116,9 +116,14 @@ impl CallLog {
         spans::record_response_meta(&self.span, meta);
     }
 
-    /// The provider's own id of the request, from the headers that the caller gets.
+    /// The provider's own id of the request, from the headers that the caller gets. It is for the log alone.
     pub(crate) fn set_upstream_request(&mut self, headers: &HeaderMap) {
-        let id = headers.get(UPSTREAM_REQUEST_ID).and_then(|id| id.to_str().ok());
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        // Few headers are left, and to look for a name costs more than to compare it.
+        let id = headers.iter().find(|(name, _)| **name == UPSTREAM_REQUEST_ID);
+        let id = id.and_then(|(_, id)| id.to_str().ok());
         self.upstream_request = id.map(|id| id.chars().take(MAX_REQUEST_ID_CHARS).collect());
     }
 
@@ -184,9 +189,8 @@ impl Drop for CallLog {
         };
         self.metrics.call_ended(self.stream, &summary);
         self.record_span(outcome);
-        let attempt_failures = self.failures.list();
         tracing::info!(
-            request = self.id,
+            request = &*self.id,
             caller = self.caller.as_ref().map(CallerName::as_str),
             path = self.endpoint.path(),
             stream = self.stream,
@@ -194,7 +198,7 @@ impl Drop for CallLog {
             answered_by = self.answered_by.as_deref().map(ModelKey::as_str),
             upstream_request = self.upstream_request.as_deref(),
             attempts = self.attempts.load(Ordering::Relaxed),
-            attempt_failures,
+            attempt_failures = self.failures.list(),
             translated = self.translated.as_ref().map(tracing::field::display),
             dropped = self.translated.as_ref().and_then(Translated::dropped_list),
             duration_ms = whole_millis(duration),

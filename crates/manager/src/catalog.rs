@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ops::Range,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use breaker::{ModelKey, ModelKeyError};
 use circuits::CircuitSlot;
 use dialects::{Dialect, Endpoint};
 use foldhash::fast::RandomState;
+use http::HeaderValue;
 use per_core::PerCore;
 use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts, Vendor};
 
@@ -168,6 +169,8 @@ pub struct ChainEntry {
     pub(crate) in_flight: Option<Arc<InFlight>>,
     /// Its circuit, in a chain that outlives a call.
     pub(crate) circuit: Option<CircuitSlot>,
+    /// Its key as the value of a header, made for the first call: each core then counts its own.
+    header_value: OnceLock<Option<HeaderValue>>,
 }
 
 impl ChainEntry {
@@ -175,6 +178,11 @@ impl ChainEntry {
     #[must_use]
     pub fn dialects(&self) -> &[Dialect] {
         self.provider.dialects_of(self.key.model())
+    }
+
+    /// Its key as the value of a header; `None`: it has characters that none can have.
+    pub(crate) fn header_value(&self) -> Option<&HeaderValue> {
+        self.header_value.get_or_init(|| HeaderValue::from_str(self.key.as_str()).ok()).as_ref()
     }
 }
 
@@ -330,7 +338,9 @@ impl Catalog {
     fn entry(&self, key: &ModelKey) -> Option<ChainEntry> {
         let provider = self.providers.get(key.provider())?;
         let in_flight = self.in_flight.get(key).cloned();
-        Some(ChainEntry { key: key.clone(), provider: Arc::clone(provider), in_flight, circuit: None })
+        let header_value = OnceLock::new();
+        let key = key.clone();
+        Some(ChainEntry { key, provider: Arc::clone(provider), in_flight, circuit: None, header_value })
     }
 
     /// The routes by name.
@@ -433,6 +443,7 @@ fn route_chain(
             provider: Arc::clone(provider),
             in_flight: in_flight.get(key).cloned(),
             circuit: None,
+            header_value: OnceLock::new(),
         }),
         None => Err(CatalogError::UnknownProvider { route: name.to_owned(), model: key.clone() }),
     };

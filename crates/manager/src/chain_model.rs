@@ -3,6 +3,7 @@
 use std::{fmt, ops::Deref, sync::Arc};
 
 use breaker::ModelKey;
+use http::HeaderValue;
 
 use crate::Chain;
 
@@ -17,6 +18,12 @@ impl ChainModel {
     /// The model with this index, which the chain has.
     pub(crate) const fn new(chain: Arc<Chain>, index: usize) -> Self {
         Self { chain, index }
+    }
+
+    /// Its key as the value of a header; `None`: it has characters that none can have.
+    #[must_use]
+    pub fn header_value(&self) -> Option<HeaderValue> {
+        self.chain.entries[self.index].header_value().cloned()
     }
 
     /// The chain.

@@ -61,13 +61,14 @@ mod tests {
         let headers =
             header.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         Call {
-            id: String::new(),
+            id: "".into(),
             caller: None,
             allowed_models: None,
             request: Request::parse(Endpoint::ChatCompletions, Bytes::from_static(body.as_bytes())).unwrap(),
             headers: HeaderMap::from_iter(headers),
             beta: false,
             fallback: true,
+            client_timeout: None,
             injected_fault: None,
         }
     }

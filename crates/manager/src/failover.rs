@@ -98,7 +98,7 @@ impl<'a> FailoverLoop<'a> {
             if let Some(owner) = &owner
                 && owner.as_deref() != Some(entry.key.provider())
             {
-                tracing::debug!(request = call.id, model = %entry.key, "model skipped: another account stored the response");
+                tracing::debug!(request = &*call.id, model = %entry.key, "model skipped: another account stored the response");
                 candidate.exhaust(SkipReason::NotOwner);
             } else if let Some(fault) = fault.take() {
                 let reason = SkipReason::Injected(fault.status());

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::call_limit::CallLimit;
+use crate::call_limit::{CallLimit, client_timeout};
 
 /// The limit of a call in time.
 #[must_use]
 pub fn call_limit(total: Duration, headers: &HeaderMap) -> Duration {
-    CallLimit::new(total, headers, false).duration
+    CallLimit::new(total, client_timeout(headers), false).duration
 }

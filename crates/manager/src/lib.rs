@@ -126,6 +126,7 @@ mod wait;
 pub use allowed_models::{AllowedModels, ModelPattern, ModelPatternError};
 pub use attempt_guard::STALL_TIMEOUT;
 pub use call::{Body, Call, FaultInjection, FaultInjectionError, Reply, Response};
+pub use call_limit::client_timeout;
 pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownModel};
 pub use chain_model::ChainModel;
 pub use error::{CallError, SkipReason, SkippedModel};

@@ -214,7 +214,7 @@ async fn run_call(
     let shared_request = SharedRequest::default();
     let source = CallSource::new(call.caller.clone(), call.request.body().clone());
     let buffered = call.request.stream() && chain.stream == StreamMode::Buffer;
-    let limit = CallLimit::new(chain.timeouts.total, &call.headers, buffered);
+    let limit = CallLimit::new(chain.timeouts.total, call.client_timeout, buffered);
     let context = CallContext {
         circuits: &shared.circuits,
         chain,

@@ -134,7 +134,7 @@ fn options(call: &Call) -> CallerOptions {
     CallerOptions {
         stream: call.request.stream(),
         json_array: call.request.json_array(),
-        request_id: call.id.clone(),
+        request_id: (*call.id).to_owned(),
         created: since_1970.as_secs(),
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn call(call: &Call, requested: &str, propagator: Option<&dyn TracePr
         gen_ai.request.stream = call.request.stream(),
         gen_ai.response.time_to_first_chunk = Empty,
         http.route = call.request.endpoint().path(),
-        switchboard.request = call.id,
+        switchboard.request = &*call.id,
         switchboard.caller = call.caller.as_ref().map(CallerName::as_str),
         switchboard.answered_by = Empty,
         switchboard.attempts = Empty,

@@ -21,11 +21,12 @@ async fn a_process_out_of_descriptors_blames_no_model() {
         Call {
             allowed_models: None,
             caller: None,
-            id: "id-1".to_owned(),
+            id: "id-1".into(),
             request: Request::parse(Endpoint::ChatCompletions, body.into()).unwrap(),
             headers: HeaderMap::new(),
             fallback: true,
             beta: false,
+            client_timeout: None,
             injected_fault: None,
         }
     };

@@ -47,11 +47,12 @@ async fn blank_lines_before_the_first_token_take_a_factor_of_their_size() {
     let call = Call {
         allowed_models: None,
         caller: None,
-        id: "id-1".to_owned(),
+        id: "id-1".into(),
         request: Request::parse(Endpoint::ChatCompletions, body.into()).unwrap(),
         headers: HeaderMap::new(),
         fallback: true,
         beta: false,
+        client_timeout: None,
         injected_fault: None,
     };
     let peak_memory = || {

@@ -6,7 +6,7 @@ use dialects::{ResponseMeta, Usage};
 use crate::client::{ClientResponse, ResponseBody};
 use crate::decode::BodyDecoder;
 use crate::error::ProviderError;
-use crate::headers::forwarded_response_headers;
+use crate::headers::{forwarded_response_headers, with_upstream_request_id};
 use crate::response::CompleteResponse;
 
 /// The largest body of a response that is not streamed: 64 MiB, enough for generated images and audio.
@@ -34,7 +34,11 @@ pub(crate) async fn read_rest(
     if let Some(mut decoder) = decoder {
         body = [decoder.push(&body)?, decoder.finish()?].concat().into();
     }
-    let headers = forwarded_response_headers(headers);
+    let headers = if status.is_success() {
+        with_upstream_request_id(headers)
+    } else {
+        forwarded_response_headers(headers)
+    };
     Ok(CompleteResponse { status, headers, body, usage: Usage::default(), meta: ResponseMeta::default() })
 }
 

@@ -143,15 +143,18 @@ impl Client {
         &self,
         method: &Method,
         uri: &Uri,
-        add_headers: impl FnOnce(&mut RequestHead),
-        body: RequestBody,
+        add_headers: impl Fn(&mut RequestHead),
+        body: RequestBody<'_>,
     ) -> Result<ClientResponse, ClientError> {
-        let mut head = RequestHead::new(method, uri, &self.common_headers);
-        add_headers(&mut head);
-        let request = OutgoingRequest::new(method, head, body);
+        // Made anew for the second connection that hardly any needs: a copy would cost all.
+        let request = || {
+            let mut head = RequestHead::new(method, uri, &self.common_headers);
+            add_headers(&mut head);
+            OutgoingRequest::new(method, head, body)
+        };
         let reader = || HeadReader::new(self.is_kept, *method == Method::HEAD);
         if let Some(mut connection) = self.pool.take() {
-            match connection.send(request.clone(), reader()).await {
+            match connection.send(request(), reader()).await {
                 Ok(head) => return Ok(self.response(head, connection)),
                 // The provider had closed it: nobody has failed.
                 Err(_) if connection.received_nothing() => {}
@@ -160,7 +163,7 @@ impl Client {
         }
         // Boxed: most calls need no new one, and each call would be moved with the room for making it.
         let mut connection = Box::pin(self.connect()).await?;
-        let head = connection.send(request, reader()).await?;
+        let head = connection.send(request(), reader()).await?;
         Ok(self.response(head, connection))
     }
 

@@ -2,9 +2,11 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use per_core::PerCore;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
@@ -58,12 +60,69 @@ impl Wait {
 /// that ends earlier, and where it has rung too early.
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
-    sleep: Option<Pin<Box<Sleep>>>,
+    /// `None`: nothing had to be waited for.
+    set: Option<SetTimer>,
+    /// Where it is from, and is kept afterwards.
+    kept: Option<Arc<KeptTimers>>,
+}
+
+#[derive(Debug)]
+struct SetTimer {
+    sleep: Pin<Box<Sleep>>,
     /// Whom it will wake.
     waker: Option<Waker>,
 }
 
+/// Timers that are set and in no use, for the next calls of the same core: a timer belongs to the runtime that it was made in.
+/// They ring in vain at most once.
+#[derive(Debug, Default)]
+pub(crate) struct KeptTimers(PerCore<Mutex<Vec<SetTimer>>>);
+
+/// How many timers a core keeps. More are made as needed.
+const MAX_KEPT: usize = 256;
+
+/// Among so many of the last ones that of a task is looked for.
+const LOOKED_AT: usize = 8;
+
+impl KeptTimers {
+    /// The one that wakes this task already, else any.
+    fn take(&self, waker: &Waker) -> Option<SetTimer> {
+        let mut kept = self.lock();
+        let first = kept.len().saturating_sub(LOOKED_AT);
+        let own = kept[first..].iter().rposition(|timer| timer.wakes(waker));
+        own.map(|own| kept.swap_remove(first + own)).or_else(|| kept.pop())
+    }
+
+    fn put(&self, timer: SetTimer) {
+        let mut kept = self.lock();
+        if kept.len() < MAX_KEPT {
+            kept.push(timer);
+        }
+    }
+
+    /// A panic elsewhere leaves the list consistent.
+    fn lock(&self) -> MutexGuard<'_, Vec<SetTimer>> {
+        self.0.local().lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SetTimer {
+    fn wakes(&self, waker: &Waker) -> bool {
+        self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
+    }
+
+    /// Whether it will ring, too.
+    fn will_wake(&self, cx: &Context<'_>) -> bool {
+        self.wakes(cx.waker()) && !self.sleep.is_elapsed()
+    }
+}
+
 impl Timer {
+    /// One of those that are kept.
+    pub(crate) fn of(kept: &Arc<KeptTimers>) -> Self {
+        Self { set: None, kept: Some(Arc::clone(kept)) }
+    }
+
     /// Waits for `future` until then.
     pub(crate) async fn timeout<F: Future>(
         &mut self,
@@ -83,14 +142,17 @@ impl Timer {
     /// Whether it will wake this task, at whatever time it was set to.
     #[inline]
     pub(crate) fn will_wake(&self, cx: &Context<'_>) -> bool {
-        let is_waker = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        is_waker && self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed())
+        self.set.as_ref().is_some_and(|timer| timer.will_wake(cx))
     }
 
     /// Ready at that time, with the error for it.
     pub(crate) fn poll_end(&mut self, deadline: Deadline, cx: &mut Context<'_>) -> Poll<ProviderError> {
-        let will_wake = self.will_wake(cx);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
+        let timer = self.set.get_or_insert_with(|| {
+            let kept = self.kept.as_ref().and_then(|kept| kept.take(cx.waker()));
+            kept.unwrap_or_else(|| SetTimer { sleep: Box::pin(sleep_until(deadline.at)), waker: None })
+        });
+        let will_wake = timer.will_wake(cx);
+        let sleep = &mut timer.sleep;
         if deadline.at < sleep.deadline() {
             sleep.as_mut().reset(deadline.at);
         } else if will_wake {
@@ -104,9 +166,17 @@ impl Timer {
             sleep.as_mut().reset(deadline.at);
         }
         if !will_wake {
-            self.waker = Some(cx.waker().clone());
+            timer.waker = Some(cx.waker().clone());
         }
         Poll::Pending
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let (Some(timer), Some(kept)) = (self.set.take(), &self.kept) {
+            kept.put(timer);
+        }
     }
 }
 
@@ -131,6 +201,32 @@ mod tests {
             let error = timer.timeout(deadline, std::future::pending::<()>()).await.unwrap_err();
             assert_eq!(error.kind, ProviderErrorKind::Timeout(kind));
             assert!(start.elapsed() < Duration::from_secs(seconds) + Duration::from_millis(50), "{seconds}");
+        }
+    }
+    fn in_seconds(seconds: u64) -> Deadline {
+        Deadline::new(Instant::now(), Duration::from_secs(seconds), TimeoutKind::Response)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kept_timer_serves_another_task() {
+        let kept = Arc::<KeptTimers>::default();
+        async fn short(kept: Arc<KeptTimers>, seconds: u64) {
+            let future = tokio::time::sleep(Duration::from_millis(10));
+            Timer::of(&kept).timeout(in_seconds(seconds), future).await.unwrap();
+        }
+        for seconds in [20, 10, 30] {
+            tokio::spawn(short(Arc::clone(&kept), seconds)).await.unwrap();
+            assert_eq!(kept.lock().len(), 1, "one after another");
+        }
+        tokio::join!(short(Arc::clone(&kept), 30), short(Arc::clone(&kept), 30));
+        assert_eq!(kept.lock().len(), 2);
+        // It rings after 10 s, and is set anew; after that it has rung for nobody.
+        for seconds in [15, 60] {
+            let start = Instant::now();
+            let mut timer = Timer::of(&kept);
+            timer.timeout(in_seconds(seconds), std::future::pending::<()>()).await.unwrap_err();
+            let late = start.elapsed() - Duration::from_secs(seconds);
+            assert!(late < Duration::from_millis(50), "{seconds}: {late:?}");
         }
     }
 }

@@ -23,6 +23,10 @@ struct Output(Vec<u8>);
 impl BodyDecoder {
     /// The one for a response; takes the header away. `None`: the body is not compressed, or in a way that is not known.
     pub(crate) fn take_from(headers: &mut HeaderMap) -> Option<Self> {
+        // Few headers are left of a response, and to look for a name costs more than to compare it.
+        if !headers.keys().any(|name| *name == CONTENT_ENCODING) {
+            return None;
+        }
         let name = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
         let coding = ContentCoding::from_name(name);
         if coding.is_some() || name.eq_ignore_ascii_case("identity") {

@@ -3,27 +3,11 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::forward::ForwardedHeader;
+use crate::header_table::HeaderPattern::{Name, Prefix};
+use crate::header_table::HeaderTable;
 use crate::kind::ProviderKind;
 
-/// The caller's headers that a provider gets. This is a list of allowed headers: the caller's key, its cookies and the
-/// addresses of its proxies are not for the provider. Neither are `openai-organization` and `openai-project`: they belong
-/// to an account, and the account here is the gateway's. `x-stainless-*`, by which the official SDKs identify themselves,
-/// are forwarded, too.
-///
-/// Nor is `idempotency-key`: two callers that choose the same one would get each other's answer from the account that they
-/// share here, and a call that goes to another model is another request.
-const FORWARDED_REQUEST_HEADERS: [&str; 8] = [
-    "accept",
-    "anthropic-beta",
-    "anthropic-version",
-    "openai-beta",
-    "traceparent",
-    "tracestate",
-    "user-agent",
-    "x-client-request-id",
-];
-
-/// Who gets a header that a maker's own programs send.
+/// Who gets a caller's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recipient {
     /// Providers with this API.
@@ -34,29 +18,45 @@ enum Recipient {
     All,
 }
 
-/// The headers by which programs name themselves and their sessions, and who gets them from a caller of the same API format:
-/// the maker that they are meant for, as without a gateway. `true`: the name only begins so.
+/// The caller's headers that a provider of the same API format gets. This is a list of allowed headers: the caller's key, its
+/// cookies and the addresses of its proxies are not for the provider. Neither are `openai-organization` and `openai-project`: they
+/// belong to an account, and the account here is the gateway's.
+///
+/// Nor is `idempotency-key`: two callers that choose the same one would get each other's answer from the account that they
+/// share here, and a call that goes to another model is another request.
+///
+/// Those by which programs name themselves and their sessions go to the maker that they are meant for, as without a gateway.
 ///
 /// Sources: what Claude Code 2.1.332, Codex 0.171.0, opencode 1.18.33 and Google's SDKs sent to a recording server in November
 /// 2026; OpenAI's Codex is open source (`codex-rs/core/src/client.rs`), as is opencode (`packages/opencode/src/session/llm.ts`),
 /// which sends its session to every provider for the sake of their prompt caches.
-const PROGRAM_HEADERS: [(&str, bool, Recipient); 14] = [
-    ("x-app", false, Recipient::Kind(ProviderKind::Anthropic)),
-    ("x-claude-code-", true, Recipient::Kind(ProviderKind::Anthropic)),
-    ("x-goog-api-client", false, Recipient::Kind(ProviderKind::GoogleGenAi)),
-    ("x-goog-api-client", false, Recipient::Kind(ProviderKind::Vertex)),
+const FORWARDED_REQUEST_HEADERS: HeaderTable<Recipient> = HeaderTable::new(&[
+    (Name("accept"), Recipient::All),
+    (Name("anthropic-beta"), Recipient::All),
+    (Name("anthropic-version"), Recipient::All),
+    (Name("openai-beta"), Recipient::All),
+    (Name("traceparent"), Recipient::All),
+    (Name("tracestate"), Recipient::All),
+    (Name("user-agent"), Recipient::All),
+    (Name("x-client-request-id"), Recipient::All),
+    // By which the official SDKs identify themselves.
+    (Prefix("x-stainless-"), Recipient::All),
+    (Name("x-app"), Recipient::Kind(ProviderKind::Anthropic)),
+    (Prefix("x-claude-code-"), Recipient::Kind(ProviderKind::Anthropic)),
+    (Name("x-goog-api-client"), Recipient::Kind(ProviderKind::GoogleGenAi)),
+    (Name("x-goog-api-client"), Recipient::Kind(ProviderKind::Vertex)),
     // Whether provisioned throughput is used, or a priority is paid for.
-    ("x-vertex-ai-", true, Recipient::Kind(ProviderKind::Vertex)),
-    ("originator", false, Recipient::OpenAiItself),
-    ("session-id", false, Recipient::OpenAiItself),
-    ("session_id", false, Recipient::OpenAiItself),
-    ("conversation_id", false, Recipient::OpenAiItself),
-    ("thread-id", false, Recipient::OpenAiItself),
-    ("x-codex-", true, Recipient::OpenAiItself),
-    ("x-openai-subagent", false, Recipient::OpenAiItself),
-    ("x-session-affinity", false, Recipient::All),
-    ("x-session-id", false, Recipient::All),
-];
+    (Prefix("x-vertex-ai-"), Recipient::Kind(ProviderKind::Vertex)),
+    (Name("originator"), Recipient::OpenAiItself),
+    (Name("session-id"), Recipient::OpenAiItself),
+    (Name("session_id"), Recipient::OpenAiItself),
+    (Name("conversation_id"), Recipient::OpenAiItself),
+    (Name("thread-id"), Recipient::OpenAiItself),
+    (Prefix("x-codex-"), Recipient::OpenAiItself),
+    (Name("x-openai-subagent"), Recipient::OpenAiItself),
+    (Name("x-session-affinity"), Recipient::All),
+    (Name("x-session-id"), Recipient::All),
+]);
 
 impl Recipient {
     fn includes(self, kind: ProviderKind, is_official: bool) -> bool {
@@ -68,53 +68,38 @@ impl Recipient {
     }
 }
 
-/// Most names differ in their first byte from what they are compared with, which then costs no call.
-fn begins_with(name: &str, prefix: &str) -> bool {
-    name.as_bytes().first() == prefix.as_bytes().first() && name.starts_with(prefix)
-}
-
-fn is_program_header(name: &str, kind: ProviderKind, is_official: bool) -> bool {
-    PROGRAM_HEADERS.iter().any(|&(own, is_prefix, recipient)| {
-        (if is_prefix { begins_with(name, own) } else { name == own })
-            && recipient.includes(kind, is_official)
-    })
-}
-
-/// The provider's headers that the caller gets: what the body is, when to come again, and what identifies the request or
-/// counts against a limit. This is a list of allowed headers. Any other is about the provider's host or its connection, or
-/// tells a browser what it may do at the gateway's address, or pretends to be the gateway's own.
-const FORWARDED_RESPONSE_HEADERS: [&str; 12] = [
-    "cf-ray",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "request-id",
-    "retry-after",
-    "retry-after-ms",
-    "warning",
-    "x-request-id",
-    "x-served-model",
-    "x-should-retry",
-];
-
-/// What the names of other forwarded headers begin with: limits, and what makers say of their own requests.
-const FORWARDED_RESPONSE_PREFIXES: [&str; 14] = [
-    "anthropic-",
-    "apim-",
-    "azureml-",
-    "deepseek-",
-    "fireworks-",
-    "groq-",
-    "mistral-",
-    "openai-",
-    "ratelimit-",
-    "x-amzn-",
-    "x-groq-",
-    "x-ms-",
-    "x-openrouter-",
-    "x-ratelimit-",
-];
+/// The provider's headers that the caller gets: what the body is, when to come again, what identifies the request or
+/// counts against a limit, and what makers say of their own requests. This is a list of allowed headers. Any other is about the
+/// provider's host or its connection, or tells a browser what it may do at the gateway's address, or pretends to be the gateway's
+/// own.
+const FORWARDED_RESPONSE_HEADERS: HeaderTable<()> = HeaderTable::new(&[
+    (Name("cf-ray"), ()),
+    (Name("content-disposition"), ()),
+    (Name("content-encoding"), ()),
+    (Name("content-language"), ()),
+    (Name("content-type"), ()),
+    (Name("request-id"), ()),
+    (Name("retry-after"), ()),
+    (Name("retry-after-ms"), ()),
+    (Name("warning"), ()),
+    (Name("x-request-id"), ()),
+    (Name("x-served-model"), ()),
+    (Name("x-should-retry"), ()),
+    (Prefix("anthropic-"), ()),
+    (Prefix("apim-"), ()),
+    (Prefix("azureml-"), ()),
+    (Prefix("deepseek-"), ()),
+    (Prefix("fireworks-"), ()),
+    (Prefix("groq-"), ()),
+    (Prefix("mistral-"), ()),
+    (Prefix("openai-"), ()),
+    (Prefix("ratelimit-"), ()),
+    (Prefix("x-amzn-"), ()),
+    (Prefix("x-groq-"), ()),
+    (Prefix("x-ms-"), ()),
+    (Prefix("x-openrouter-"), ()),
+    (Prefix("x-ratelimit-"), ()),
+]);
 
 /// The provider's own id of the request, which its support asks for: `x-request-id` is the gateway's.
 pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
@@ -146,9 +131,7 @@ pub(crate) fn each_forwarded<'h>(
 ) {
     for (name, value) in caller_headers {
         let text = name.as_str();
-        if FORWARDED_REQUEST_HEADERS.contains(&text)
-            || text.starts_with("x-stainless-")
-            || is_program_header(text, kind, is_official)
+        if FORWARDED_REQUEST_HEADERS.of(text).any(|recipient| recipient.includes(kind, is_official))
             || named.iter().any(|header| header.is(name))
         {
             add(name, value);
@@ -201,23 +184,25 @@ pub(crate) fn translated_response_headers(provider_headers: &HeaderMap) -> Heade
 
 /// The provider's headers that the caller gets. `content-encoding` is one of them: bodies are not decoded.
 pub(crate) fn forwarded_response_headers(mut headers: HeaderMap) -> HeaderMap {
-    let request_id = keep_request_id(&headers);
     let is_other = |name: &&HeaderName| !is_forwarded_response_header(name.as_str());
-    // Of a success nothing else was read.
-    if headers.keys().any(|name| is_other(&name)) {
-        let others: Vec<_> = headers.keys().filter(is_other).cloned().collect();
-        for name in others {
-            headers.remove(name);
-        }
+    let others: Vec<_> = headers.keys().filter(is_other).cloned().collect();
+    for name in others {
+        headers.remove(name);
     }
-    headers.extend(request_id.map(|id| (UPSTREAM_REQUEST_ID, id)));
+    with_upstream_request_id(headers)
+}
+
+/// The same of a success, of which the client has kept nothing else.
+pub(crate) fn with_upstream_request_id(mut headers: HeaderMap) -> HeaderMap {
+    if let Some(id) = keep_request_id(&headers) {
+        headers.insert(UPSTREAM_REQUEST_ID, id);
+    }
     headers
 }
 
 /// Whether the caller gets the provider's header of this name, in lower case.
 pub(crate) fn is_forwarded_response_header(name: &str) -> bool {
-    FORWARDED_RESPONSE_HEADERS.contains(&name)
-        || FORWARDED_RESPONSE_PREFIXES.iter().any(|prefix| begins_with(name, prefix))
+    FORWARDED_RESPONSE_HEADERS.has(name)
 }
 
 #[cfg(test)]

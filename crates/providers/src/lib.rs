@@ -27,7 +27,8 @@
 //! `sender` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
 //! fresh; fetched by `http_service`, over `client`), and `bedrock` and `vertex` (what these have of their own, with a drawing each) over `json`. `stream` reads its frames from
 //! `stream_input`, has its limits of time in `stream_timeouts`, and what becomes of an event in another format in
-//! `stream_translation`. `clock` tells `bedrock` and `google` whether this machine's clock is wrong.
+//! `stream_translation`; `headers` is made of tables of names (`header_table`). `clock` tells `bedrock` and `google` whether this
+//! machine's clock is wrong.
 //! `vendors` is a table of the companies and servers that are known by name, and `azure` has what is Azure's own.
 //!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: requests and responses as bytes,
@@ -72,6 +73,7 @@ mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
 mod google;
+mod header_table;
 mod headers;
 mod http_service;
 mod json;

@@ -1,12 +1,13 @@
 //! One account with a provider, ready for requests.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use dialects::response::{self, InvalidBody};
 use dialects::sse::begins_events;
-use dialects::{Dialect, Endpoint, OpenAiCall};
+use dialects::{Dialect, Endpoint, OpenAiCall, Usage};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{Method, StatusCode};
 use tokio::time::Instant;
@@ -18,7 +19,7 @@ use crate::body::{read_complete, read_first, read_rest};
 use crate::client::{Client, ClientResponse, ConnectorError};
 use crate::config::{ProviderConfig, Timeouts};
 use crate::credentials::CredentialsSource;
-use crate::deadline::{Deadline, Timer, Wait};
+use crate::deadline::{Deadline, KeptTimers, Timer, Wait};
 use crate::error::{ErrorDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::is_forwarded_response_header;
 use crate::kind::ProviderKind;
@@ -40,7 +41,11 @@ pub struct Provider {
     dialects: Vec<Dialect>,
     asks_for_stream_usage: bool,
     auth: Auth,
+    timers: Arc<KeptTimers>,
 }
+
+/// More than is waited for what follows the last event of a stream.
+const TO_READ_END: Duration = Duration::from_secs(1);
 
 /// The type of AWS' streams.
 const MESSAGE_STREAM: &str = "application/vnd.amazon.eventstream";
@@ -132,7 +137,8 @@ impl Provider {
             google: config.google,
             forward: config.forward,
         };
-        Ok(Self { name: config.name, vendor, sender, dialects, asks_for_stream_usage, auth })
+        let timers = Arc::default();
+        Ok(Self { name: config.name, vendor, sender, dialects, asks_for_stream_usage, auth, timers })
     }
 
     /// The part of a model key before the colon.
@@ -207,14 +213,42 @@ impl Provider {
         self.sender.urls.address()
     }
 
+    /// After how long a call has its response, its first token or its error at the latest, as its timeouts say; `None`: nothing
+    /// says it of all that there is to wait for.
+    #[must_use]
+    pub fn longest_wait(&self, call: &ProviderRequest<'_>) -> Option<Duration> {
+        // Credentials may have to be fetched, and audio comes in pieces for as long as it takes.
+        if self.auth.is_renewable() || call.endpoint.openai_call().is_some() {
+            return None;
+        }
+        Some(if call.stream {
+            call.timeouts.first_token.saturating_add(TO_READ_END)
+        } else {
+            call.timeouts.response
+        })
+    }
+
     /// Makes one request. Dropping the future cancels it.
     ///
     /// # Errors
     /// When it fails; [`ProviderError::class`] says who is responsible.
-    pub async fn call(&self, call: ProviderRequest<'_>) -> Result<ProviderResponse, ProviderError> {
+    pub async fn call(&self, call: &ProviderRequest<'_>) -> Result<ProviderResponse, ProviderError> {
+        if call.has_slow_steps() {
+            // Boxed: few calls need it, and all would have room for it.
+            return Box::pin(async {
+                let timeouts = &call.timeouts_of_slow_steps();
+                let call = ProviderRequest { timeouts, ..*call };
+                self.call_in_time(&call).await
+            })
+            .await;
+        }
+        pin!(self.call_in_time(call)).await
+    }
+
+    async fn call_in_time(&self, call: &ProviderRequest<'_>) -> Result<ProviderResponse, ProviderError> {
         // Before the clock starts: the provider is not responsible for this wait.
         let auth = self.auth.for_request().await?;
-        let result = self.call_as(call, &auth).await;
+        let result = pin!(self.call_as(call, &auth)).await;
         match &result {
             Err(error) if error.class == FailureClass::Auth && self.auth.is_renewable() => {
                 // Temporary credentials may have been revoked, or replaced where they are from.
@@ -229,16 +263,15 @@ impl Provider {
 
     async fn call_as(
         &self,
-        call: ProviderRequest<'_>,
+        call: &ProviderRequest<'_>,
         auth: &RequestAuth<'_>,
     ) -> Result<ProviderResponse, ProviderError> {
         let start = Instant::now();
         if !self.has_format_of(call.endpoint) {
             return Err(unsupported_endpoint());
         }
-        let timeouts = &call.timeouts();
-        let call = ProviderRequest { timeouts, ..call };
-        let mut wait = Wait { start, deadline: first_deadline(start, call), timer: Timer::default() };
+        let timer = Timer::of(&self.timers);
+        let mut wait = Wait { start, deadline: first_deadline(start, call), timer };
         let mut response = {
             let sending = pin!(self.sender.send(call, auth));
             wait.for_result(sending).await?
@@ -248,14 +281,14 @@ impl Provider {
             let error = Box::pin(self.read_error_response(response, call, wait)).await;
             return Err(translated::error(without_key(error, auth), call.translation));
         }
-        let is_events = is_event_stream(&response.headers);
+        let is_events = call.stream && is_event_stream(&response.headers);
         if let Endpoint::OpenAi(openai_call) = call.endpoint
-            && !(call.stream && is_events)
+            && !is_events
         {
             return Box::pin(self.openai_answer(openai_call, response, call, wait, auth)).await;
         }
         if !call.stream {
-            return self.complete_answer(None, response, call, wait, auth).await;
+            return pin!(self.complete_answer(None, response, call, wait, auth)).await;
         }
         let is_messages = self.kind() == ProviderKind::Bedrock && has_type(&response.headers, MESSAGE_STREAM);
         let mut first = None;
@@ -266,12 +299,12 @@ impl Provider {
                 return Box::pin(self.complete_answer(first, response, call, wait, auth)).await;
             }
         }
-        let framing = match call {
+        let framing = match *call {
             ProviderRequest { json_array: true, .. } => Framing::JsonArray { is_first: true },
             ProviderRequest { withhold_usage: true, .. } => Framing::SseWithoutUsage,
             _ => Framing::Sse,
         };
-        let stream = EventStream::new(response, call, framing, wait, auth.secret());
+        let stream = EventStream::new(response, *call, framing, wait, auth.secret());
         let stream = if is_messages { stream.of_messages() } else { stream };
         Ok(ProviderResponse::Streaming(stream.beginning_with(first)))
     }
@@ -281,7 +314,7 @@ impl Provider {
         &self,
         first: Option<Bytes>,
         response: ClientResponse,
-        call: ProviderRequest<'_>,
+        call: &ProviderRequest<'_>,
         mut wait: Wait,
         auth: &RequestAuth<'_>,
     ) -> Result<ProviderResponse, ProviderError> {
@@ -294,17 +327,18 @@ impl Provider {
         }
         // A count of tokens is an object of its own, in which nothing is looked for.
         let checked = if call.endpoint.is_generation() {
-            response::check(call.endpoint.dialect(), &response.body)
+            let meta = call.wants_meta.then_some(&mut response.meta);
+            response::check(call.endpoint.dialect(), &response.body, meta)
         } else {
-            Ok(Default::default())
+            Ok(Usage::default())
         };
         match checked {
             Err(InvalidBody::ErrorObject(error)) => {
                 let error = without_key(classify::from_error_in_body(error, response), auth);
                 Err(translated::error(error, call.translation))
             }
-            Ok((usage, meta)) if !call.stream => {
-                (response.usage, response.meta) = (usage, meta);
+            Ok(usage) if !call.stream => {
+                response.usage = usage;
                 translated::response(response, call.translation).map(ProviderResponse::Complete)
             }
             // A caller that requested a stream cannot read anything else.
@@ -328,14 +362,14 @@ impl Provider {
         &self,
         openai_call: OpenAiCall,
         response: ClientResponse,
-        call: ProviderRequest<'_>,
+        call: &ProviderRequest<'_>,
         mut wait: Wait,
         auth: &RequestAuth<'_>,
     ) -> Result<ProviderResponse, ProviderError> {
         // What says that it is JSON or a page may be an error, and is looked at as a whole.
         let is_text = ["application/json", "text/"].iter().any(|text| has_type(&response.headers, text));
         if openai_call.answers_bytes() && !is_text {
-            let call = ProviderRequest { translation: None, ..call };
+            let call = ProviderRequest { translation: None, ..*call };
             let stream = EventStream::new(response, call, Framing::Sse, wait, auth.secret());
             return Ok(ProviderResponse::Streaming(stream.of_bytes()));
         }
@@ -440,7 +474,7 @@ impl Provider {
     async fn read_error_response(
         &self,
         response: ClientResponse,
-        call: ProviderRequest<'_>,
+        call: &ProviderRequest<'_>,
         mut wait: Wait,
     ) -> ProviderError {
         let status = response.status.as_u16();
@@ -468,7 +502,7 @@ impl Provider {
         &self,
         mut response: CompleteResponse,
         headers: &HeaderMap,
-        call: ProviderRequest<'_>,
+        call: &ProviderRequest<'_>,
     ) -> ProviderError {
         if call.endpoint.is_count() {
             bedrock::adapt_count(call.endpoint.dialect(), &mut response);
@@ -490,7 +524,7 @@ impl Provider {
 }
 
 /// When the provider must have begun to answer.
-fn first_deadline(start: Instant, call: ProviderRequest<'_>) -> Deadline {
+fn first_deadline(start: Instant, call: &ProviderRequest<'_>) -> Deadline {
     let timeouts = call.timeouts;
     if !call.stream {
         return Deadline::new(start, timeouts.response, TimeoutKind::Response);

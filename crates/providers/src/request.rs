@@ -30,6 +30,8 @@ pub struct ProviderRequest<'a> {
     pub json_array: bool,
     /// Whether the caller's URL says `?beta=true`, as Anthropic's SDKs do for what is in beta.
     pub beta: bool,
+    /// Whether the id and the model of a response in one piece are wanted, which are copied out of it.
+    pub wants_meta: bool,
     /// The caller's headers; only those for a provider are forwarded.
     pub headers: &'a HeaderMap,
     /// The timeouts. Two of them do not apply here: `connect` was given to [`Provider::new`](crate::Provider::new), and `total` limits all of a
@@ -50,18 +52,19 @@ impl fmt::Debug for ProviderRequest<'_> {
 }
 
 impl ProviderRequest<'_> {
-    /// The timeouts that apply. A stream of images has the time of a plain response for each of its steps.
-    pub(crate) fn timeouts(&self) -> Timeouts {
-        let timeouts = *self.timeouts;
-        if !self.endpoint.openai_call().is_some_and(OpenAiCall::streams_no_progress) {
-            return timeouts;
-        }
-        let Timeouts { first_byte, first_token, idle, response, .. } = timeouts;
+    /// Whether it is a stream of images, whose steps take as long as a plain response.
+    pub(crate) fn has_slow_steps(&self) -> bool {
+        self.endpoint.openai_call().is_some_and(OpenAiCall::streams_no_progress)
+    }
+
+    /// The timeouts of a stream that has the time of a plain response for each of its steps.
+    pub(crate) fn timeouts_of_slow_steps(&self) -> Timeouts {
+        let Timeouts { first_byte, first_token, idle, response, .. } = *self.timeouts;
         Timeouts {
             first_byte: first_byte.max(response),
             first_token: first_token.max(response),
             idle: idle.max(response),
-            ..timeouts
+            ..*self.timeouts
         }
     }
 }

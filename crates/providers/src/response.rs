@@ -17,7 +17,7 @@ pub struct CompleteResponse {
     pub body: Bytes,
     /// The tokens that it reports.
     pub usage: Usage,
-    /// The id and model that it reports.
+    /// The id and model that it reports, if they were wanted.
     pub meta: ResponseMeta,
 }
 

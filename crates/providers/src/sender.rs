@@ -35,7 +35,7 @@ impl Sender {
     /// Sends the request of a call and waits for the head of the response.
     pub(crate) async fn send(
         &self,
-        call: ProviderRequest<'_>,
+        call: &ProviderRequest<'_>,
         auth: &RequestAuth<'_>,
     ) -> Result<ClientResponse, ProviderError> {
         let uri = match self.kind {
@@ -65,7 +65,7 @@ impl Sender {
     /// The same of what the provider takes in another form, or signed.
     async fn send_adapted(
         &self,
-        call: ProviderRequest<'_>,
+        call: &ProviderRequest<'_>,
         uri: &Uri,
         auth: &RequestAuth<'_>,
     ) -> Result<ClientResponse, ProviderError> {
@@ -129,7 +129,7 @@ impl Sender {
     }
 
     /// Gives each header of a call's request to `add`, but for those of the connection and of the account.
-    fn each_header(&self, call: ProviderRequest<'_>, mut add: impl FnMut(&HeaderName, &HeaderValue)) {
+    fn each_header(&self, call: &ProviderRequest<'_>, mut add: impl FnMut(&HeaderName, &HeaderValue)) {
         let required = self.kind.required_header();
         let mut is_there = false;
         let mut add_of_caller = |name: &HeaderName, value: &HeaderValue| {
@@ -161,7 +161,7 @@ pub(crate) const fn unsupported_endpoint() -> ProviderError {
 }
 
 /// The body as Bedrock takes it; `None`: as it is.
-fn bedrock_body(call: ProviderRequest<'_>) -> Option<Bytes> {
+fn bedrock_body(call: &ProviderRequest<'_>) -> Option<Bytes> {
     match call.endpoint {
         Endpoint::Messages => Some(bedrock::invoke_body(call.body, call.headers, false)),
         Endpoint::CountTokens => {

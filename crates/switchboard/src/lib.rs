@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
-//!            │                  └─▶ log_line, log_queue ─▶ printable ◀─ output, screen
+//!            │                  └─▶ log_line ─▶ log_queue ─▶ printable ◀─ output, screen
 //!            ├──────▶ reload ──────────────────────────────▶ config
 //!            ├──────▶ limits, memory, screen, table ─▶ output ─▶ wrap
 //!            └──────▶ service_manager ─────────────────────▶ config

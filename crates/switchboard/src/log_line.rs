@@ -5,126 +5,195 @@
 use std::{
     cell::{Cell, RefCell},
     fmt::{self, Write as _},
+    io::Write as _,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use tracing::{
-    Event, Subscriber,
+    Event, Metadata, Subscriber,
+    callsite::Identifier,
     field::{Field, Visit},
+    span,
 };
 use tracing_subscriber::{
+    Layer,
     field::VisitOutput as _,
     fmt::{
-        FmtContext, FormatEvent, FormatFields,
-        format::{DefaultVisitor, Format, Full, Json, Writer},
+        MakeWriter as _,
+        format::{DefaultVisitor, JsonFields, Writer},
+        layer,
     },
+    layer::Context,
     registry::LookupSpan,
 };
 
-/// Lines of text.
-pub(crate) struct TextLines {
-    full: Format<Full>,
-    colour: bool,
+use crate::log_queue::LogQueue;
+
+/// Writes events as lines to a queue; those within a span by `tracing-subscriber`.
+pub(crate) struct LogLines<L> {
+    format: LineFormat,
+    queue: LogQueue,
+    /// Writes what is unusual.
+    unusual: L,
+}
+
+/// The form of a line that is written here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineFormat {
+    /// Text without colours.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Lines of text, maybe in colours.
+pub(crate) fn text_lines<S>(queue: LogQueue, colour: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let unusual = layer().with_writer(queue.clone()).with_target(false).with_ansi(colour);
+    if colour {
+        return unusual.boxed();
+    }
+    LogLines { format: LineFormat::Text, queue, unusual }.boxed()
 }
 
 /// One JSON object per line.
-pub(crate) struct JsonLines(Format<Json>);
-
-impl TextLines {
-    pub(crate) fn new(colour: bool) -> Self {
-        Self { full: Format::default().with_ansi(colour).with_target(false), colour }
-    }
-}
-
-impl JsonLines {
-    pub(crate) fn new() -> Self {
-        Self(Format::default().json())
-    }
-}
-
-fn is_in_span<S, N>(context: &FmtContext<'_, S, N>) -> bool
+pub(crate) fn json_lines<S>(queue: LogQueue) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
 {
-    context.event_scope().is_some_and(|mut scope| scope.next().is_some())
+    let unusual = layer().with_writer(queue.clone()).json().fmt_fields(JsonFields::new());
+    LogLines { format: LineFormat::Json, queue, unusual }.boxed()
 }
 
-impl<S, N> FormatEvent<S, N> for TextLines
+impl<S, L> Layer<S> for LogLines<L>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
+    L: Layer<S>,
 {
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        if self.colour || is_in_span(context) {
-            return self.full.format_event(context, writer, event);
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if context.event_span(event).is_some() {
+            return self.unusual.on_event(event, context);
         }
-        with_line(&mut writer, |line| {
-            write_time(line);
-            line.push_str(match *event.metadata().level() {
-                tracing::Level::ERROR => " ERROR ",
-                tracing::Level::WARN => "  WARN ",
-                tracing::Level::INFO => "  INFO ",
-                tracing::Level::DEBUG => " DEBUG ",
-                tracing::Level::TRACE => " TRACE ",
-            });
-            let mut fields = TextFields { line, is_first: true, result: Ok(()) };
-            event.record(&mut fields);
-            fields.result?;
-            line.push('\n');
-            Ok(())
-        })
-    }
-}
-
-impl<S, N> FormatEvent<S, N> for JsonLines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        if is_in_span(context) {
-            return self.0.format_event(context, writer, event);
+        // In a text that this thread uses again and again.
+        let mut line = LINE.take();
+        line.clear();
+        let written = with_field_names(self.format, event, |names| match self.format {
+            LineFormat::Text => write_text(&mut line, event, names),
+            LineFormat::Json => write_object(&mut line, event, names),
+        });
+        match written {
+            Ok(IsPlain(true)) => self.queue.push_plain(line.as_bytes()),
+            // Writing to a queue cannot fail.
+            Ok(IsPlain(false)) => _ = self.queue.make_writer().write_all(line.as_bytes()),
+            Err(_) => self.unusual.on_event(event, context),
         }
-        with_line(&mut writer, |line| {
-            line.push_str("{\"timestamp\":\"");
-            write_time(line);
-            line.push_str("\",\"level\":\"");
-            line.push_str(event.metadata().level().as_str());
-            line.push_str("\",\"fields\":{");
-            let mut fields = JsonFields { line, is_first: true };
-            event.record(&mut fields);
-            line.push_str("},\"target\":");
-            write_json(line, event.metadata().target());
-            line.push_str("}\n");
-            Ok(())
-        })
+        LINE.set(line);
+    }
+
+    // An event within a span has the fields of that.
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
+        self.unusual.on_new_span(attributes, id, context);
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
+        self.unusual.on_record(id, values, context);
     }
 }
 
-/// Makes a line in a text that this thread uses again and again, and writes it at once.
-fn with_line(writer: &mut Writer<'_>, make: impl FnOnce(&mut String) -> fmt::Result) -> fmt::Result {
-    let mut line = LINE.take();
-    line.clear();
-    let result = make(&mut line).and_then(|()| writer.write_str(&line));
-    LINE.set(line);
+/// Whether a line has nothing but printable ASCII.
+struct IsPlain(bool);
+
+fn write_text(line: &mut String, event: &Event<'_>, names: &FieldNames) -> Result<IsPlain, fmt::Error> {
+    write_time(line);
+    line.push_str(match *event.metadata().level() {
+        tracing::Level::ERROR => " ERROR ",
+        tracing::Level::WARN => "  WARN ",
+        tracing::Level::INFO => "  INFO ",
+        tracing::Level::DEBUG => " DEBUG ",
+        tracing::Level::TRACE => " TRACE ",
+    });
+    let mut fields = TextFields { line, names, is_first: true, is_plain: true, result: Ok(()) };
+    event.record(&mut fields);
+    fields.result?;
+    let is_plain = IsPlain(fields.is_plain);
+    line.push('\n');
+    Ok(is_plain)
+}
+
+fn write_object(line: &mut String, event: &Event<'_>, names: &FieldNames) -> Result<IsPlain, fmt::Error> {
+    line.push_str("{\"timestamp\":\"");
+    write_time(line);
+    line.push_str("\",\"level\":\"");
+    line.push_str(event.metadata().level().as_str());
+    line.push_str("\",\"fields\":{");
+    let mut fields = ObjectFields { line, names, is_first: true, is_plain: true };
+    event.record(&mut fields);
+    let is_plain = IsPlain(fields.is_plain);
+    line.push_str("},\"target\":");
+    write_json(line, event.metadata().target());
+    line.push_str("}\n");
+    Ok(is_plain)
+}
+
+/// What is written before the values of the fields of one place in the code.
+struct FieldNames {
+    format: LineFormat,
+    callsite: Identifier,
+    /// By the field's index. As text `None` for a field that `tracing-subscriber` treats in a way of its own.
+    before: Vec<Option<Box<str>>>,
+}
+
+impl FieldNames {
+    fn new(format: LineFormat, metadata: &Metadata<'_>) -> Self {
+        let before = |field: Field| match format {
+            LineFormat::Text => (!has_special_name(&field)).then(|| format!(" {}=", field.name()).into()),
+            LineFormat::Json => {
+                let mut before = String::from(",");
+                write_json(&mut before, field.name());
+                before.push(':');
+                Some(before.into())
+            }
+        };
+        let before = metadata.fields().iter().map(before).collect();
+        Self { format, callsite: metadata.callsite(), before }
+    }
+
+    /// Without the separator if it is the line's first field.
+    fn before(&self, field: &Field, is_first: bool) -> Option<&str> {
+        let before = self.before.get(field.index())?.as_deref()?;
+        before.get(usize::from(is_first)..)
+    }
+}
+
+/// Of so many places in the code a thread remembers the names of the fields. Few write most lines.
+const MAX_CALLSITES: usize = 16;
+
+/// Gives the names of an event's fields to `write`.
+fn with_field_names<R>(format: LineFormat, event: &Event<'_>, write: impl FnOnce(&FieldNames) -> R) -> R {
+    // Taken, since a value may write a line of its own.
+    let mut all = FIELD_NAMES.take();
+    let metadata = event.metadata();
+    let found = all.iter().position(|names| names.callsite == metadata.callsite() && names.format == format);
+    let index = found.unwrap_or_else(|| {
+        if all.len() == MAX_CALLSITES {
+            all.clear();
+        }
+        all.push(FieldNames::new(format, metadata));
+        all.len() - 1
+    });
+    let result = write(&all[index]);
+    FIELD_NAMES.set(all);
     result
 }
 
 /// The fields of a line of text.
 struct TextFields<'a> {
     line: &'a mut String,
+    names: &'a FieldNames,
     is_first: bool,
+    is_plain: bool,
     result: fmt::Result,
 }
 
@@ -135,14 +204,18 @@ impl TextFields<'_> {
         }
     }
 
-    fn name(&mut self, field: &Field) {
-        self.separate();
-        self.line.push_str(field.name());
-        self.line.push('=');
+    /// Writes what comes before a value; `false`: `tracing-subscriber` treats the field in a way of its own.
+    fn name(&mut self, field: &Field) -> bool {
+        let Some(before) = self.names.before(field, self.is_first) else { return false };
+        self.is_first = false;
+        self.line.push_str(before);
+        true
     }
 
     /// As `tracing-subscriber` writes it.
+    #[cold]
     fn unusual(&mut self, record: impl FnOnce(&mut DefaultVisitor<'_>)) {
+        self.is_plain = false;
         let is_first = std::mem::take(&mut self.is_first);
         let mut visitor = DefaultVisitor::new(Writer::new(&mut *self.line), is_first);
         record(&mut visitor);
@@ -152,44 +225,44 @@ impl TextFields<'_> {
 
 /// Names that `tracing-subscriber` treats in ways of its own.
 fn has_special_name(field: &Field) -> bool {
-    let name = field.name();
-    name == "message" || name.starts_with("r#") || name.starts_with("log.")
+    matches!(field.name().as_bytes(), b"message" | [b'r', b'#', ..] | [b'l', b'o', b'g', b'.', ..])
 }
 
 impl Visit for TextFields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if has_special_name(field) || !is_plain(value) {
+        if !is_plain(value) || !self.name(field) {
             return self.unusual(|visitor| visitor.record_str(field, value));
         }
-        self.name(field);
         self.line.push('"');
         self.line.push_str(value);
         self.line.push('"');
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if has_special_name(field) {
+        if !self.name(field) {
             return self.unusual(|visitor| visitor.record_u64(field, value));
         }
-        self.name(field);
         write_number(self.line, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if has_special_name(field) {
+        if !self.name(field) {
             return self.unusual(|visitor| visitor.record_bool(field, value));
         }
-        self.name(field);
         self.line.push_str(if value { "true" } else { "false" });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut plain = PlainText::default();
-        if field.name() != "message" || write!(plain, "{value:?}").is_err() {
+        if field.name() != "message" {
             return self.unusual(|visitor| visitor.record_debug(field, value));
         }
+        let (length, was_first) = (self.line.len(), self.is_first);
         self.separate();
-        self.line.push_str(plain.as_str());
+        if !push_plain(self.line, value) {
+            self.line.truncate(length);
+            self.is_first = was_first;
+            self.unusual(|visitor| visitor.record_debug(field, value));
+        }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
@@ -198,26 +271,25 @@ impl Visit for TextFields<'_> {
 }
 
 /// The fields of a line of JSON.
-struct JsonFields<'a> {
+struct ObjectFields<'a> {
     line: &'a mut String,
+    names: &'a FieldNames,
     is_first: bool,
+    is_plain: bool,
 }
 
-impl JsonFields<'_> {
+impl ObjectFields<'_> {
     /// What comes before a value.
     fn name(&mut self, field: &Field) -> &mut String {
-        if !std::mem::take(&mut self.is_first) {
-            self.line.push(',');
-        }
-        write_json(self.line, field.name());
-        self.line.push(':');
+        let is_first = std::mem::take(&mut self.is_first);
+        self.line.push_str(self.names.before(field, is_first).unwrap_or_default());
         self.line
     }
 }
 
-impl Visit for JsonFields<'_> {
+impl Visit for ObjectFields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        write_json(self.name(field), value);
+        self.is_plain &= write_json(self.name(field), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -237,72 +309,73 @@ impl Visit for JsonFields<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut plain = PlainText::default();
-        match write!(plain, "{value:?}") {
-            Ok(()) => write_json(self.name(field), plain.as_str()),
-            Err(_) => write_json(self.name(field), &format!("{value:?}")),
+        let line = self.name(field);
+        let length = line.len();
+        line.push('"');
+        if push_plain(line, value) {
+            line.push('"');
+        } else {
+            line.truncate(length);
+            self.is_plain &= write_json(self.line, &format!("{value:?}"));
         }
     }
+}
+
+/// Adds a text; `false`: it needs escapes, and what was added has to go.
+fn push_plain(line: &mut String, value: &dyn fmt::Debug) -> bool {
+    let length = line.len();
+    write!(line, "{value:?}").is_ok() && line.get(length..).is_some_and(is_plain)
 }
 
 /// Whether the text is the same within quotes, as text and as JSON.
 fn is_plain(text: &str) -> bool {
-    // Without a branch, so that many bytes are looked at in one instruction.
-    text.bytes()
-        .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\'))
+    let bytes = text.as_bytes();
+    // In blocks of one size, of which the last may overlap: a block is looked at in a few instructions.
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let rest_is_plain = match bytes.last_chunk::<16>() {
+        Some(last) => are_plain(last),
+        None => are_plain(rest),
+    };
+    blocks.iter().all(|block| are_plain(block)) && rest_is_plain
 }
 
-fn write_json(line: &mut String, text: &str) {
+#[inline]
+fn are_plain(bytes: &[u8]) -> bool {
+    // Without a branch, so that many bytes are looked at in one instruction.
+    bytes
+        .iter()
+        .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (*byte != b'"') & (*byte != b'\\'))
+}
+
+/// Adds a text in quotes; `false`: it needed escapes, or is not ASCII.
+fn write_json(line: &mut String, text: &str) -> bool {
     if !is_plain(text) {
-        return line.push_str(&serde_json::to_string(text).unwrap_or_default());
+        line.push_str(&serde_json::to_string(text).unwrap_or_default());
+        return false;
     }
     line.push('"');
     line.push_str(text);
     line.push('"');
+    true
 }
 
 fn write_number(line: &mut String, number: u64) {
-    let mut digits = [0_u8; 20];
-    let (mut start, mut rest) = (digits.len(), number);
-    loop {
-        start -= 1;
-        digits[start] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+    if number < 10 {
+        return push_digit(line, number);
     }
-    line.push_str(std::str::from_utf8(&digits[start..]).unwrap_or_default());
-}
-
-/// A short text that needs no escapes. An error: it is none.
-struct PlainText {
-    bytes: [u8; 96],
-    length: usize,
-}
-
-impl Default for PlainText {
-    fn default() -> Self {
-        Self { bytes: [0; 96], length: 0 }
+    let mut place = 10;
+    while number / place >= 10 {
+        place *= 10;
+    }
+    while place > 0 {
+        push_digit(line, number / place);
+        place /= 10;
     }
 }
 
-impl PlainText {
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for PlainText {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let free = self.bytes.get_mut(self.length..self.length + text.len()).ok_or(fmt::Error)?;
-        if !is_plain(text) {
-            return Err(fmt::Error);
-        }
-        free.copy_from_slice(text.as_bytes());
-        self.length += text.len();
-        Ok(())
-    }
+/// Adds the last digit of a number.
+fn push_digit(line: &mut String, number: u64) {
+    line.push(char::from(b'0' + u8::try_from(number % 10).unwrap_or_default()));
 }
 
 /// A second as text, which changes rarely.
@@ -313,6 +386,7 @@ struct Second {
 
 thread_local! {
     static LINE: Cell<String> = const { Cell::new(String::new()) };
+    static FIELD_NAMES: Cell<Vec<FieldNames>> = const { Cell::new(Vec::new()) };
     static SECOND: RefCell<Second> = const { RefCell::new(Second { since_1970: 0, text: String::new() }) };
 }
 
@@ -329,13 +403,12 @@ fn write_time(line: &mut String) {
         }
         line.push_str(&second.text);
     });
-    let mut fraction = *b".000000Z";
-    let mut rest = since_1970.subsec_micros();
-    for digit in fraction[1..7].iter_mut().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
+    line.push('.');
+    let micros = since_1970.subsec_micros();
+    for place in [100_000, 10_000, 1_000, 100, 10, 1] {
+        push_digit(line, u64::from(micros / place));
     }
-    line.push_str(std::str::from_utf8(&fraction).unwrap_or_default());
+    line.push('Z');
 }
 
 #[cfg(test)]
@@ -343,9 +416,10 @@ mod tests {
     use std::{
         io,
         sync::{Arc, Mutex},
+        time::Duration,
     };
 
-    use tracing_subscriber::{Layer, fmt::MakeWriter, layer::SubscriberExt as _, registry};
+    use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
     use super::*;
 
@@ -360,14 +434,6 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
-        }
-    }
-
-    impl<'a> MakeWriter<'a> for Lines {
-        type Writer = Self;
-
-        fn make_writer(&'a self) -> Self {
-            self.clone()
         }
     }
 
@@ -413,26 +479,26 @@ mod tests {
         tracing::info!("alone");
     }
 
+    type BoxedLayer = Box<dyn Layer<registry::Registry> + Send + Sync>;
+
     /// The lines of `tracing-subscriber` and ours.
-    fn both(
-        theirs: impl FnOnce(Lines) -> Box<dyn Layer<registry::Registry> + Send + Sync>,
-        ours: impl FnOnce(Lines) -> Box<dyn Layer<registry::Registry> + Send + Sync>,
-    ) -> [Lines; 2] {
-        let lines = [Lines::default(), Lines::default()];
-        for (layer, lines) in [(theirs(lines[0].clone()), &lines[0]), (ours(lines[1].clone()), &lines[1])] {
-            tracing::subscriber::with_default(registry().with(layer), log_everything);
-            assert!(!lines.0.lock().unwrap().is_empty());
-        }
-        lines
+    fn both(theirs: fn(LogQueue) -> BoxedLayer, ours: fn(LogQueue) -> BoxedLayer) -> [Lines; 2] {
+        [theirs, ours].map(|layer| {
+            let lines = Lines::default();
+            let queue = LogQueue::start(lines.clone(), false).unwrap();
+            tracing::subscriber::with_default(registry().with(layer(queue.clone())), log_everything);
+            assert_eq!(queue.flush(Duration::from_secs(60)), 0);
+            lines
+        })
     }
 
     #[test]
     fn text_is_what_tracing_subscriber_writes() {
-        use tracing_subscriber::fmt::layer;
         let [theirs, ours] = both(
-            |lines| layer().with_writer(lines).with_ansi(false).with_target(false).boxed(),
-            |lines| layer().with_writer(lines).with_ansi(false).event_format(TextLines::new(false)).boxed(),
+            |queue| layer().with_writer(queue).with_ansi(false).with_target(false).boxed(),
+            |queue| text_lines(queue, false),
         );
+        assert!(!ours.without_times("").is_empty());
         assert_eq!(ours.without_times(""), theirs.without_times(""));
         assert_eq!(
             ours.without_times("")[0],
@@ -445,14 +511,7 @@ mod tests {
 
     #[test]
     fn json_is_what_tracing_subscriber_writes() {
-        use tracing_subscriber::fmt::{format, layer};
-        let [theirs, ours] = both(
-            |lines| layer().with_writer(lines).json().boxed(),
-            |lines| {
-                let layer = layer().with_writer(lines).fmt_fields(format::JsonFields::new());
-                layer.event_format(JsonLines::new()).boxed()
-            },
-        );
+        let [theirs, ours] = both(|queue| layer().with_writer(queue).json().boxed(), json_lines);
         let before = "{\"timestamp\":\"";
         assert_eq!(ours.without_times(before), theirs.without_times(before));
         let first = ours.without_times(before).remove(0);

@@ -30,7 +30,7 @@ const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// From one batch of lines to the next: to wake a thread costs more than a line.
-const BATCH_INTERVAL: Duration = Duration::from_millis(5);
+const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Lines that wait to be written.
 #[derive(Debug, Clone)]
@@ -76,11 +76,17 @@ impl LogQueue {
         Self::start(File::from(io::stderr().as_fd().try_clone_to_owned()?), colour)
     }
 
-    fn start(output: impl Write + Send + 'static, colour: bool) -> io::Result<Self> {
+    /// The same with any output.
+    pub(crate) fn start(output: impl Write + Send + 'static, colour: bool) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let queue = Self { shared: Arc::clone(&shared), colour };
         thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_all(output))?;
         Ok(queue)
+    }
+
+    /// Adds a line with its end, which has nothing but printable ASCII before that.
+    pub(crate) fn push_plain(&self, line: &[u8]) {
+        self.shared.push(line);
     }
 
     /// The number of lines that were dropped.

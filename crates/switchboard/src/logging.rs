@@ -5,17 +5,12 @@ use std::{io, panic::PanicHookInfo};
 use anyhow::Context as _;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    Layer as _,
-    filter::Targets,
-    fmt::{self, format::JsonFields},
-    layer::SubscriberExt as _,
-    registry,
-    util::SubscriberInitExt as _,
+    Layer as _, filter::Targets, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
 };
 
 use crate::{
     config::{Environment, environment::names},
-    log_line::{JsonLines, TextLines},
+    log_line::{json_lines, text_lines},
     log_queue::LogQueue,
     output::ColorChoice,
     traces::Traces,
@@ -51,10 +46,9 @@ pub fn init(
     };
     let colour = color.applies_to(environment, &io::stderr());
     let queue = LogQueue::to_stderr(colour).context("cannot start the log")?;
-    let log = fmt::layer().with_writer(queue.clone());
     let log = match format {
-        LogFormat::Text => log.with_ansi(colour).event_format(TextLines::new(colour)).boxed(),
-        LogFormat::Json => log.fmt_fields(JsonFields::new()).event_format(JsonLines::new()).boxed(),
+        LogFormat::Text => text_lines(queue.clone(), colour),
+        LogFormat::Json => json_lines(queue.clone()),
     };
     // Without traces the filter applies to the whole subscriber, so that disabled events cost nothing.
     let started = match traces {

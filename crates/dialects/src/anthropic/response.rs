@@ -25,19 +25,18 @@ fields!(
     b"usage" => usage,
 );
 
-pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
+pub(super) fn read(body: &[u8], meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
     let message: Option<Message<'_>> = json::read(body, Cursor::any)?;
-    message.map_or(Err(UnexpectedShape), check)
+    message.map_or(Err(UnexpectedShape), |message| check(message, meta))
 }
 
-fn check(message: Message<'_>) -> Parsed<(Usage, ResponseMeta)> {
+fn check(message: Message<'_>, meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
     match (message.kind.get().as_deref(), message.content.0) {
         (Some("error"), _) => return Ok(None),
         // Empty content is valid: a model may end its turn without output.
         (Some("message"), Some(_)) => {}
         _ => return Err(UnexpectedShape),
     }
-    let mut meta = ResponseMeta::default();
-    meta.fill_missing(message.id, message.model);
-    Ok(Some((message.usage.map(Into::into).unwrap_or_default(), meta)))
+    ResponseMeta::fill_wanted(meta, message.id, message.model);
+    Ok(Some(message.usage.map(Into::into).unwrap_or_default()))
 }

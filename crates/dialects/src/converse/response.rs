@@ -4,7 +4,6 @@ use super::usage::ConverseUsage;
 use crate::format::{Parsed, UnexpectedShape};
 use crate::json::{self, Cursor};
 use crate::lenient::{Items, fields};
-use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
 
 #[derive(Default)]
@@ -30,21 +29,20 @@ struct Message {
 fields!(Message: b"content" => content);
 
 /// Empty content is valid: a model may end its turn without output.
-pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
+pub(super) fn read(body: &[u8]) -> Parsed<Usage> {
     let response: Option<Response> = json::read(body, Cursor::any)?;
     let Response { output, usage } = response.ok_or(UnexpectedShape)?;
     let message = output.and_then(|output| output.message);
     if message.is_none_or(|message| message.content.0.is_none()) {
         return Err(UnexpectedShape);
     }
-    Ok(Some((usage.map(Into::into).unwrap_or_default(), ResponseMeta::default())))
+    Ok(Some(usage.map(Into::into).unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::read;
     use crate::format::UnexpectedShape;
-    use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     #[test]
@@ -52,7 +50,7 @@ mod tests {
         let answer = br#"{"metrics":{"latencyMs":9},"output":{"message":{"content":[{"text":"Hi"}],"role":"assistant"}},
             "stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}"#;
         let usage = Usage { input: Some(1), output: Some(2) };
-        assert_eq!(read(answer), Ok(Some((usage, ResponseMeta::default()))));
+        assert_eq!(read(answer), Ok(Some(usage)));
         assert_eq!(read(br#"{"output":{"message":{"content":[]}}}"#), Ok(Some(Default::default())));
         for body in ["", "null", "{}", r#"{"message":"x"}"#, r#"{"output":{}}"#, r#"{"choices":[{}]}"#] {
             assert_eq!(read(body.as_bytes()), Err(UnexpectedShape), "{body}");

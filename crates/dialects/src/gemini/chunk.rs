@@ -125,18 +125,19 @@ fn progress_or_error(chunk: Option<Chunk<'_>>, data: &[u8], meta: &mut ResponseM
     Ok(read)
 }
 
-pub(super) fn read_response(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-    let mut meta = ResponseMeta::default();
+pub(super) fn read_response(body: &[u8], meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
+    let mut unwanted = ResponseMeta::default();
+    let meta = meta.unwrap_or(&mut unwanted);
     let whole = match body.trim_ascii_start() {
         // A stream that is no SSE.
-        [b'[', ..] => read_list(body, &mut meta)?,
-        _ => progress_or_error(json::read(body, Cursor::any)?, body, &mut meta)?,
+        [b'[', ..] => read_list(body, meta)?,
+        _ => progress_or_error(json::read(body, Cursor::any)?, body, meta)?,
     };
     match whole {
         None => Ok(None),
         // An answer without candidates is one if it says that the prompt was blocked.
         Some(progress) if progress.choices.is_empty() => Err(UnexpectedShape),
-        Some(progress) => Ok(Some((progress.usage, meta))),
+        Some(progress) => Ok(Some(progress.usage)),
     }
 }
 
@@ -264,17 +265,22 @@ mod tests {
     fn whole_answers() {
         let answer = br#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],
             "modelVersion":"gemini-3-flash","responseId":"r1","usageMetadata":{"promptTokenCount":1}}"#;
-        let meta = ResponseMeta { id: Some("r1".into()), model: Some("gemini-3-flash".into()) };
-        assert_eq!(read_response(answer), Ok(Some((Usage { input: Some(1), output: None }, meta))));
+        let (mut meta, expected) = (
+            ResponseMeta::default(),
+            ResponseMeta { id: Some("r1".into()), model: Some("gemini-3-flash".into()) },
+        );
+        let usage = Usage { input: Some(1), output: None };
+        assert_eq!(read_response(answer, Some(&mut meta)), Ok(Some(usage)));
+        assert_eq!(meta, expected);
         let blocked = br#"{"promptFeedback":{"blockReason":"OTHER"}}"#;
-        assert_eq!(read_response(blocked), Ok(Some(Default::default())));
+        assert_eq!(read_response(blocked, None), Ok(Some(Default::default())));
         let list = br#" [{"candidates":[{}],"usageMetadata":{"promptTokenCount":1}},
             {"usageMetadata":{"candidatesTokenCount":2}}]"#;
         let usage = Usage { input: Some(1), output: Some(2) };
-        assert_eq!(read_response(list), Ok(Some((usage, ResponseMeta::default()))));
-        assert_eq!(read_response(br#"[{"error":{"code":503}}]"#), Ok(None));
+        assert_eq!(read_response(list, None), Ok(Some(usage)));
+        assert_eq!(read_response(br#"[{"error":{"code":503}}]"#, None), Ok(None));
         for body in ["", "null", "{}", "[]", "[7]", r#"{"candidates":[]}"#, r#"{"choices":[{}]}"#] {
-            assert_eq!(read_response(body.as_bytes()), Err(UnexpectedShape), "{body}");
+            assert_eq!(read_response(body.as_bytes(), None), Err(UnexpectedShape), "{body}");
         }
     }
 }

@@ -14,7 +14,11 @@ use crate::usage::Usage;
 /// Reads an answer; `media_type`: what the response says it is, which may be empty. `None`: an error object.
 pub(crate) fn read(shape: ResponseShape, media_type: &str, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
     match shape {
-        ResponseShape::Completion => OpenAiChat.read_response(body),
+        ResponseShape::Completion => {
+            let mut meta = ResponseMeta::default();
+            let usage = OpenAiChat.read_response(body, Some(&mut meta))?;
+            Ok(usage.map(|usage| (usage, meta)))
+        }
         ResponseShape::Object(fields) => read_object(fields, body),
         ResponseShape::ObjectOrText(field) if is_type(media_type, "application/json") => {
             read_object(&[field], body)

@@ -40,19 +40,18 @@ impl<'a> FromAny<'a> for HasObjects {
     }
 }
 
-pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
+pub(super) fn read(body: &[u8], meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
     let completion: Option<Completion<'_>> = json::read(body, Cursor::any)?;
-    completion.map_or(Err(UnexpectedShape), check)
+    completion.map_or(Err(UnexpectedShape), |completion| check(completion, meta))
 }
 
-fn check(completion: Completion<'_>) -> Parsed<(Usage, ResponseMeta)> {
+fn check(completion: Completion<'_>, meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
     if completion.error.0 {
         return Ok(None);
     }
     if !completion.choices.0 {
         return Err(UnexpectedShape);
     }
-    let mut meta = ResponseMeta::default();
-    meta.fill_missing(completion.id, completion.model);
-    Ok(Some((completion.usage.map(Into::into).unwrap_or_default(), meta)))
+    ResponseMeta::fill_wanted(meta, completion.id, completion.model);
+    Ok(Some(completion.usage.map(Into::into).unwrap_or_default()))
 }

@@ -27,12 +27,12 @@ fields!(
     b"usage" => usage,
 );
 
-pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
+pub(super) fn read(body: &[u8], meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
     let response: Option<ResponseObject<'_>> = json::read(body, Cursor::any)?;
-    response.map_or(Err(UnexpectedShape), check)
+    response.map_or(Err(UnexpectedShape), |response| check(response, meta))
 }
 
-fn check(response: ResponseObject<'_>) -> Parsed<(Usage, ResponseMeta)> {
+fn check(response: ResponseObject<'_>, meta: Option<&mut ResponseMeta>) -> Parsed<Usage> {
     // A failed response is an answer of status 200, too.
     if response.error.0 {
         return Ok(None);
@@ -41,7 +41,6 @@ fn check(response: ResponseObject<'_>) -> Parsed<(Usage, ResponseMeta)> {
     if response.output.0.is_none() {
         return Err(UnexpectedShape);
     }
-    let mut meta = ResponseMeta::default();
-    meta.fill_missing(response.id, response.model);
-    Ok(Some((response.usage.map(Into::into).unwrap_or_default(), meta)))
+    ResponseMeta::fill_wanted(meta, response.id, response.model);
+    Ok(Some(response.usage.map(Into::into).unwrap_or_default()))
 }

@@ -80,13 +80,14 @@ fn call(conversation: Option<usize>) -> Call {
     let messages = if conversation.is_some() { r#","messages":[{"role":"user","content":"a"}]"# } else { "" };
     let body = format!(r#"{{"model":"chat"{messages}{key}}}"#);
     Call {
-        id: "id".to_owned(),
+        id: "id".into(),
         caller: None,
         allowed_models: None,
         request: Request::parse(Endpoint::ChatCompletions, body.into()).unwrap(),
         headers: http::HeaderMap::new(),
         beta: false,
         fallback: true,
+        client_timeout: None,
         injected_fault: None,
     }
 }

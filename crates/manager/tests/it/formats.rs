@@ -136,13 +136,14 @@ pub(crate) fn call(dialect: Dialect, model: &str, stream: bool, fields: Value) -
 
 pub(crate) fn with_request(request: Request) -> Call {
     Call {
-        id: "id-1".to_owned(),
+        id: "id-1".into(),
         caller: None,
         allowed_models: None,
         request,
         headers: HeaderMap::new(),
         fallback: true,
         beta: false,
+        client_timeout: None,
         injected_fault: None,
     }
 }

@@ -216,11 +216,12 @@ fn call(endpoint: Endpoint, body: String) -> Call {
     Call {
         caller: None,
         allowed_models: None,
-        id: "id-1".to_owned(),
+        id: "id-1".into(),
         request: Request::parse(endpoint, body.into()).unwrap(),
         headers: HeaderMap::new(),
         fallback: true,
         beta: false,
+        client_timeout: None,
         injected_fault: None,
     }
 }

@@ -14,6 +14,9 @@ use super::transport::Transport;
 /// Room for the head of most requests.
 const USUAL_HEAD_BYTES: usize = 1024;
 
+/// Those of the largest `usize`.
+const MAX_DIGITS: usize = 20;
+
 /// The lines of headers that all requests of a client have.
 #[derive(Default)]
 pub(super) struct CommonHeaders(Vec<u8>);
@@ -85,41 +88,51 @@ fn push_header(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
     }
 }
 
-fn push_number(bytes: &mut Vec<u8>, number: usize) {
-    if number >= 10 {
-        push_number(bytes, number / 10);
+fn push_number(bytes: &mut Vec<u8>, mut number: usize) {
+    let (mut digits, mut first) = ([b'0'; MAX_DIGITS], MAX_DIGITS - 1);
+    while number >= 10 {
+        digits[first] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+        first -= 1;
     }
-    bytes.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
+    digits[first] = b'0' + u8::try_from(number).unwrap_or_default();
+    bytes.extend_from_slice(&digits[first..]);
 }
 
 /// The body of a request, in up to three pieces that follow one another. Most have one; a form has the name of its model
 /// between two others.
-#[derive(Clone, Default)]
-pub(crate) struct RequestBody([Bytes; 3]);
+#[derive(Clone, Copy, Default)]
+pub(crate) struct RequestBody<'a> {
+    /// `None`: the request has no body.
+    body: Option<&'a Bytes>,
+    tail: Option<&'a [Bytes; 2]>,
+}
 
-impl From<&Bytes> for RequestBody {
-    fn from(body: &Bytes) -> Self {
+impl<'a> From<&'a Bytes> for RequestBody<'a> {
+    fn from(body: &'a Bytes) -> Self {
         Self::new(body, None)
     }
 }
 
-impl RequestBody {
+impl<'a> RequestBody<'a> {
     /// A body, and what follows it.
-    pub(crate) fn new(body: &Bytes, tail: Option<&[Bytes; 2]>) -> Self {
-        let [second, third] = tail.cloned().unwrap_or_default();
-        Self([body.clone(), second, third])
+    pub(crate) const fn new(body: &'a Bytes, tail: Option<&'a [Bytes; 2]>) -> Self {
+        Self { body: Some(body), tail }
     }
 }
 
 /// What is still to be sent of a request.
-#[derive(Clone)]
 pub(super) struct OutgoingRequest([Bytes; 4]);
 
 impl OutgoingRequest {
-    pub(super) fn new(method: &Method, head: RequestHead, RequestBody(body): RequestBody) -> Self {
-        let head = head.finish(method, body.iter().map(Bytes::len).sum());
-        let [first, second, third] = body;
-        Self([head, first, second, third])
+    pub(super) fn new(
+        method: &Method,
+        head: RequestHead,
+        RequestBody { body, tail }: RequestBody<'_>,
+    ) -> Self {
+        let (body, [second, third]) = (body.cloned().unwrap_or_default(), tail.cloned().unwrap_or_default());
+        let head = head.finish(method, body.len() + second.len() + third.len());
+        Self([head, body, second, third])
     }
 
     /// Sends it to its end.
@@ -178,7 +191,8 @@ mod tests {
             let common = CommonHeaders::default().with("host", &host);
             let mut head = RequestHead::new(&method, &uri.parse().unwrap(), &common);
             head.add("x-two", b"2");
-            let body = RequestBody::new(&body.into(), Some(&[Bytes::new(), Bytes::new()]));
+            let (body, tail) = (body.into(), [Bytes::new(), Bytes::new()]);
+            let body = RequestBody::new(&body, Some(&tail));
             let OutgoingRequest([head, ..]) = OutgoingRequest::new(&method, head, body);
             assert_eq!(head, format!("{first}\r\nhost: a:81\r\nx-two: 2\r\n{length}\r\n"));
         }

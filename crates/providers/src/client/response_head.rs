@@ -1,5 +1,6 @@
 //! The head of a response, and what it says of the body and the connection.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, BytesMut};
@@ -119,8 +120,13 @@ impl HeadReader {
         let mut fields = BodyFields::default();
         let mut headers = HeaderMap::with_capacity(KEPT_HEADERS);
         for header in response.headers.iter() {
-            fields.read(header.name, header.value)?;
-            self.keep(header, status, &mut headers)?;
+            let mut usual = [0; USUAL_NAME_BYTES];
+            let name = in_lower_case(header.name, &mut usual)?;
+            fields.read(&name, header.value)?;
+            // Of a success only some are of interest.
+            if !status.is_success() || (self.is_kept)(&name) {
+                keep(&name, header.value, &mut headers)?;
+            }
         }
         let is_bodiless = self.is_bodiless
             || matches!(
@@ -142,36 +148,31 @@ impl HeadReader {
         let is_kept_open = !fields.is_closing && (is_http_1_1 || fields.is_keeping_alive);
         Ok(Some(ResponseHead { status, headers, framing, is_reusable: is_certain && is_kept_open }))
     }
+}
 
-    /// Adds a header if it is of interest.
-    fn keep(
-        &self,
-        header: &Header<'_>,
-        status: StatusCode,
-        headers: &mut HeaderMap,
-    ) -> Result<(), Malformed> {
-        let (mut usual, long);
-        let name = if !header.name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            header.name
-        } else if header.name.len() <= USUAL_NAME_BYTES {
-            usual = [0; USUAL_NAME_BYTES];
-            let name = &mut usual[..header.name.len()];
-            name.copy_from_slice(header.name.as_bytes());
-            name.make_ascii_lowercase();
-            std::str::from_utf8(name).map_err(|_| Malformed)?
-        } else {
-            long = header.name.to_ascii_lowercase();
-            &long
-        };
-        if status.is_success() && !(self.is_kept)(name) {
-            return Ok(());
-        }
-        // Copied: a slice would hold all that was read with it for as long as the response is under way.
-        let value = HeaderValue::from_bytes(header.value).map_err(|_| Malformed)?;
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Malformed)?;
-        headers.try_append(name, value).map_err(|_| Malformed)?;
-        Ok(())
+/// A name in lower case, which is in `usual` if it is not too long.
+fn in_lower_case<'n>(
+    name: &'n str,
+    usual: &'n mut [u8; USUAL_NAME_BYTES],
+) -> Result<Cow<'n, str>, Malformed> {
+    if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Ok(Cow::Borrowed(name));
     }
+    let Some(lower) = usual.get_mut(..name.len()) else {
+        return Ok(Cow::Owned(name.to_ascii_lowercase()));
+    };
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    std::str::from_utf8(lower).map(Cow::Borrowed).map_err(|_| Malformed)
+}
+
+/// Adds a header.
+fn keep(name: &str, value: &[u8], headers: &mut HeaderMap) -> Result<(), Malformed> {
+    // Copied: a slice would hold all that was read with it for as long as the response is under way.
+    let value = HeaderValue::from_bytes(value).map_err(|_| Malformed)?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Malformed)?;
+    headers.try_append(name, value).map_err(|_| Malformed)?;
+    Ok(())
 }
 
 /// Why a head was not read.

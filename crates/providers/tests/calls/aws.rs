@@ -53,8 +53,9 @@ pub(crate) async fn ask(
     headers.insert("accept", "text/event-stream".parse().unwrap());
     let body = json!({"model": "planner", "max_tokens": 9, "stream": stream, "messages": [{"role": "user", "content": "my secret"}]});
     provider
-        .call(ProviderRequest {
+        .call(&ProviderRequest {
             beta: false,
+            wants_meta: true,
             withhold_usage: false,
             endpoint,
             model: CLAUDE,

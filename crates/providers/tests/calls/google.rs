@@ -53,8 +53,9 @@ pub(crate) async fn ask(
         _ => (GEMINI, json!({"contents": [{"parts": [{"text": "my secret"}]}]})),
     };
     provider
-        .call(ProviderRequest {
+        .call(&ProviderRequest {
             beta: false,
+            wants_meta: true,
             withhold_usage: false,
             endpoint,
             model,

@@ -60,8 +60,9 @@ async fn requests_are_those_of_the_sdks() {
             headers.insert("anthropic-beta", beta.parse().unwrap());
         }
         let answer = provider
-            .call(ProviderRequest {
+            .call(&ProviderRequest {
                 beta: false,
+                wants_meta: true,
                 withhold_usage: false,
                 endpoint,
                 model,

@@ -183,7 +183,7 @@ async fn called(
 ) -> (Vec<StreamEvent>, Result<(), ProviderError>) {
     let translation = (caller != dialect).then(|| translation(caller, dialect));
     let called = provider
-        .call(ProviderRequest {
+        .call(&ProviderRequest {
             endpoint: kind_and_endpoint(dialect).1,
             model: MODEL,
             body: &"{\"x\":\"the end\"}".into(),
@@ -193,6 +193,7 @@ async fn called(
             withhold_usage: false,
             json_array: false,
             beta: false,
+            wants_meta: true,
             headers: &HeaderMap::new(),
             timeouts: &Timeouts::default(),
         })

@@ -50,10 +50,11 @@ async fn a_provider_gets_its_own_key_and_not_the_callers() {
             withhold_usage: false,
             json_array: false,
             beta: false,
+            wants_meta: true,
             headers: &headers,
             timeouts: &timeouts,
         };
-        provider.call(call).await.unwrap();
+        provider.call(&call).await.unwrap();
         let seen = simulator.traffic();
         let received = &seen.received()[0];
         assert_eq!(received.path, path);
@@ -83,10 +84,11 @@ async fn anthropics_version_is_the_callers_or_the_standard_one() {
         withhold_usage: false,
         json_array: false,
         beta: false,
+        wants_meta: true,
         headers: &headers,
         timeouts: &timeouts,
     };
-    provider.call(call).await.unwrap();
+    provider.call(&call).await.unwrap();
     let seen = simulator.traffic();
     let versions: Vec<_> =
         seen.received().iter().map(|received| &received.headers["anthropic-version"]).collect();
@@ -226,10 +228,11 @@ async fn nothing_shows_a_key_or_a_prompt() {
         withhold_usage: false,
         json_array: false,
         beta: false,
+        wants_meta: true,
         headers: &headers,
         timeouts: &timeouts,
     };
-    let error = provider.call(call).await.unwrap_err();
+    let error = provider.call(&call).await.unwrap_err();
     for shown in [format!("{provider:?}"), format!("{call:?}"), format!("{error:?} {error}")] {
         assert!(!shown.contains(KEY) && !shown.contains("my secret"), "{shown}");
     }

@@ -59,7 +59,7 @@ pub(crate) async fn call(
     let endpoint = endpoint(provider.kind());
     let headers = HeaderMap::new();
     provider
-        .call(ProviderRequest {
+        .call(&ProviderRequest {
             endpoint,
             model: MODEL,
             body: &body(stream),
@@ -69,6 +69,7 @@ pub(crate) async fn call(
             withhold_usage: false,
             json_array: false,
             beta: false,
+            wants_meta: true,
             headers: &headers,
             timeouts,
         })

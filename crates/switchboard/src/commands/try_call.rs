@@ -88,11 +88,12 @@ async fn try_model(
     let call = Call {
         caller: None,
         allowed_models: None,
-        id: uuid::Uuid::new_v4().to_string(),
+        id: uuid::Uuid::new_v4().to_string().into(),
         request: request::build(dialect, model, prompt, *stream)?,
         headers: HeaderMap::new(),
         fallback: true,
         beta: false,
+        client_timeout: None,
         injected_fault: None,
     };
     let started_at = Instant::now();
