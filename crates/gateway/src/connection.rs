@@ -400,8 +400,8 @@ async fn refuse(socket: &SharedSocket, bad: BadHead, requests: &Requests) -> Res
     } else {
         Error::new(bad.status(), "invalid_request", bad.to_string()).with_connection_close()
     };
-    let mut parts = http::Request::new(()).into_parts().0;
-    let response = reject(&error, &mut parts, PresentHeaders::default());
+    let parts = http::Request::new(()).into_parts().0;
+    let response = reject(&error, &parts, PresentHeaders::default());
     socket.lock().unread.clear();
     send(socket, Version::HTTP_11, false, response, false).await?;
     poll_fn(|context| socket.lock().poll_shutdown(context)).await?;
