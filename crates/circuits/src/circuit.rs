@@ -2,7 +2,6 @@
 //! written.
 
 use std::{
-    num::NonZeroU64,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
 use breaker::{
-    AdmissionToken, Context, Event, InstanceId, ModelKey, Outcome, Phase, Policy, Record, Timestamp,
-    bucket_start, bucket_width,
+    AdmissionToken, Context, Event, InstanceId, ModelKey, Outcome, Phase, Policy, Timestamp, bucket_start,
 };
 use per_core::PerCore;
 use tokio::{
@@ -32,7 +29,7 @@ use crate::{
     plan::{ContinuationEpoch, Plan, Request, RequestResult},
     report::Report,
     source::{CallSource, TagKey, TaggedSource},
-    view::{FastPath, FastPathCell, View},
+    view::{FastPath, PublishedView, View},
     watchers::Watchers,
     write_throttle::WriteThrottle,
 };
@@ -51,15 +48,8 @@ pub(crate) struct Circuit {
     instance: InstanceId,
     clock: Arc<StoreClock>,
     tag_key: Arc<TagKey>,
-    pub(crate) view: ArcSwap<View>,
-    /// What the view says to nearly every call.
-    fast_path: FastPathCell,
-    /// How long a bucket of successes lasts, in ms; 0: they are not counted.
-    success_bucket_width: AtomicU64,
-    /// The last record that refused everyone, if there was one.
-    last_refusing: ArcSwapOption<Record>,
-    /// No longer in the map of circuits: another one is, or will be, under the same key.
-    retired: AtomicBool,
+    /// Changed only under the lock of `inner`.
+    pub(crate) view: PublishedView,
     inner: Mutex<Inner>,
     cores: PerCore<OfCore>,
     /// Notified when a request comes while the writer waits.
@@ -142,11 +132,7 @@ impl Circuit {
             instance,
             clock,
             tag_key,
-            view: ArcSwap::from_pointee(View::new(&mirror, &Expected::default(), &policy)),
-            fast_path: FastPathCell::default(),
-            success_bucket_width: AtomicU64::new(0),
-            last_refusing: ArcSwapOption::empty(),
-            retired: AtomicBool::new(false),
+            view: PublishedView::new(View::new(&mirror, &Expected::default(), &policy)),
             inner: Mutex::new(Inner {
                 mirror,
                 policy,
@@ -273,26 +259,8 @@ impl Circuit {
     }
 
     fn store_view(&self, inner: &Inner) {
-        let view = View::new(&inner.mirror, &inner.expected, &inner.policy);
-        let mut fast_path = view.fast_path();
-        if fast_path == FastPath::Refuse || view.refuses_all_until().is_some() {
-            self.last_refusing.store(Some(Arc::clone(&view.record)));
-        }
-        if self.retired.load(Ordering::Relaxed) {
-            fast_path = FastPath::LoadView;
-        }
-        let counts_successes = inner.policy.failure_rate.is_some();
-        let bucket_width = if counts_successes { bucket_width(&inner.policy) } else { 0 };
-        self.view.store(Arc::new(view));
-        self.success_bucket_width.store(bucket_width, Ordering::Relaxed);
-        self.fast_path.store(fast_path);
+        self.view.store(View::new(&inner.mirror, &inner.expected, &inner.policy));
         self.view_changed.notify_waiters();
-    }
-
-    /// What nearly every call gets, without loading the view.
-    #[inline]
-    pub(crate) fn fast_path(&self) -> FastPath {
-        self.fast_path.load()
     }
 
     /// From now on refuses calls without reading the clock, if this view refuses everyone, and its end is not near. `now`: of a
@@ -303,15 +271,15 @@ impl Circuit {
             return;
         };
         let mut inner = self.inner();
-        if self.retired.load(Ordering::Relaxed) || !Arc::ptr_eq(view, &self.view.load()) {
+        if !self.view.refuse_until(view, end) {
             return;
         }
-        self.fast_path.store(FastPath::RefuseUntil(end));
         let circuit = Arc::downgrade(self);
         let timer = runtime.spawn(async move {
             sleep(rest).await;
             if let Some(circuit) = circuit.upgrade() {
-                circuit.end_refusal_by_timer(end);
+                let _inner = circuit.inner();
+                circuit.view.end_refusal(end);
             }
         });
         if let Some(earlier) = inner.refusal_timer.replace(timer.abort_handle()) {
@@ -319,31 +287,17 @@ impl Circuit {
         }
     }
 
-    /// The end of that is near, unless the view has changed since.
-    fn end_refusal_by_timer(&self, end: Timestamp) {
-        let _inner = self.inner();
-        if self.fast_path() == FastPath::RefuseUntil(end) {
-            self.fast_path.store(FastPath::LoadView);
-        }
-    }
-
-    /// The record that a call was refused by which saw nothing but the fast path, or a later one that refuses everyone.
-    pub(crate) fn last_refusing_record(&self) -> Arc<Record> {
-        self.last_refusing.load_full().unwrap_or_else(|| Arc::clone(&self.view.load().record))
-    }
-
     /// It was taken out of the map of circuits. Whoever still refers to it and wants to make a call must look there.
     pub(crate) fn retire(&self) {
         let _inner = self.inner();
-        self.retired.store(true, Ordering::Relaxed);
-        self.fast_path.store(FastPath::LoadView);
+        self.view.retire();
     }
 
     /// Whether a success needs no write. If so, it is counted for the next write to include.
     pub(crate) fn try_coalesce_success(&self, epoch: u64) -> bool {
         // Loaded before the view: a failure that is being written meanwhile is in one of the two.
         let is_busy = self.has_pending_writes.load(Ordering::Acquire);
-        if !is_busy && self.fast_path() == (FastPath::Admit { epoch }) {
+        if !is_busy && self.view.fast_path() == (FastPath::Admit { epoch }) {
             self.count_success(epoch);
             return true;
         }
@@ -373,7 +327,7 @@ impl Circuit {
 
     /// Counts a success for the next write to include, if successes are counted. Only then the time is read.
     fn count_success(&self, epoch: u64) {
-        if let Some(width) = NonZeroU64::new(self.success_bucket_width.load(Ordering::Relaxed)) {
+        if let Some(width) = self.view.success_bucket_width() {
             let bucket = Timestamp::from_millis(self.now().as_millis() / width * width.get());
             lock(&self.cores.local().successes).add(epoch, bucket, 1);
         }

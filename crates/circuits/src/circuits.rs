@@ -332,14 +332,14 @@ impl Circuits {
     /// It asks for nothing and counts as nothing. `slot` as of [`admit_now`](Self::admit_now).
     #[must_use]
     pub fn would_refuse(&self, key: &ModelKey, slot: Option<&CircuitSlot>, source: &CallSource) -> bool {
-        match slot.and_then(CircuitSlot::get).map(|circuit| circuit.fast_path()) {
+        match slot.and_then(CircuitSlot::get).map(|circuit| circuit.view.fast_path()) {
             Some(FastPath::Admit { .. }) => return false,
             Some(FastPath::RefuseUntil(_) | FastPath::Refuse) => return true,
             Some(FastPath::LoadView) | None => {}
         }
         let circuits = self.0.circuits.load();
         let Some(circuit) = circuits.get(key) else { return false };
-        if matches!(circuit.fast_path(), FastPath::Admit { .. }) {
+        if matches!(circuit.view.fast_path(), FastPath::Admit { .. }) {
             return false;
         }
         let (admission, _) = self.admission(circuit, &circuit.view.load(), Some(source), self.0.clock.now());
@@ -455,7 +455,7 @@ fn admit_fast(
     reference: impl FnOnce() -> CircuitRef,
     source: Option<&CallSource>,
 ) -> Option<Result<Permit, Refusal>> {
-    let retry_at = match circuit.fast_path() {
+    let retry_at = match circuit.view.fast_path() {
         FastPath::Admit { epoch } => {
             circuit.mark_used();
             return Some(Ok(Permit::new(reference(), epoch, source)));

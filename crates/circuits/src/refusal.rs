@@ -53,7 +53,7 @@ impl Refusal {
     fn record(&self) -> Arc<Record> {
         match &self.by {
             RefusedBy::View { record, .. } => Arc::clone(record),
-            RefusedBy::FastPath { circuit, .. } => circuit.last_refusing_record(),
+            RefusedBy::FastPath { circuit, .. } => circuit.view.last_refusing_record(),
         }
     }
 }

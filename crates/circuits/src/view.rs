@@ -1,11 +1,15 @@
 //! What admission reads of a circuit: its view, and the same in one number for nearly every call.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
-use breaker::{AdmissionOfAll, Mode, Policy, Record, Timestamp, admission_of_all};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use breaker::{AdmissionOfAll, Mode, Policy, Record, Timestamp, admission_of_all, bucket_width};
 
 use crate::{expected::Expected, mirror::Mirror};
 
@@ -33,7 +37,7 @@ impl View {
     }
 
     /// What it says to every call.
-    pub(crate) fn fast_path(&self) -> FastPath {
+    fn fast_path(&self) -> FastPath {
         if !self.loaded {
             return FastPath::LoadView;
         }
@@ -106,6 +110,86 @@ impl FastPathCell {
             FastPath::LoadView | FastPath::Admit { .. } | FastPath::RefuseUntil(_) => 0,
         };
         self.0.store(number, Ordering::Release);
+    }
+}
+
+/// The view as all cores read it, with what they need more often. One at a time changes it: who holds the circuit's lock.
+pub(crate) struct PublishedView {
+    view: ArcSwap<View>,
+    fast_path: FastPathCell,
+    /// How long a bucket of successes lasts, in ms; 0: they are not counted.
+    success_bucket_width: AtomicU64,
+    /// The last record that refused everyone, if there was one.
+    last_refusing: ArcSwapOption<Record>,
+    retired: AtomicBool,
+}
+
+impl PublishedView {
+    /// The first view, which no call is admitted by.
+    pub(crate) fn new(view: View) -> Self {
+        Self {
+            view: ArcSwap::from_pointee(view),
+            fast_path: FastPathCell::default(),
+            success_bucket_width: AtomicU64::new(0),
+            last_refusing: ArcSwapOption::empty(),
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn load(&self) -> Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    pub(crate) fn store(&self, view: View) {
+        let is_retired = self.retired.load(Ordering::Relaxed);
+        let fast_path = if is_retired { FastPath::LoadView } else { view.fast_path() };
+        if fast_path == FastPath::Refuse || view.refuses_all_until().is_some() {
+            self.last_refusing.store(Some(Arc::clone(&view.record)));
+        }
+        let counts_successes = view.policy.failure_rate.is_some();
+        let bucket_width = if counts_successes { bucket_width(&view.policy) } else { 0 };
+        self.view.store(Arc::new(view));
+        self.success_bucket_width.store(bucket_width, Ordering::Relaxed);
+        self.fast_path.store(fast_path);
+    }
+
+    /// What nearly every call gets, without loading the view.
+    #[inline]
+    pub(crate) fn fast_path(&self) -> FastPath {
+        self.fast_path.load()
+    }
+
+    /// From now on refuses calls without a look at the view or the clock, until this is taken back. `false`: it does not,
+    /// since the view is no longer this one.
+    pub(crate) fn refuse_until(&self, view: &Arc<View>, end: Timestamp) -> bool {
+        let is_current = Arc::ptr_eq(view, &self.load()) && !self.retired.load(Ordering::Relaxed);
+        if is_current {
+            self.fast_path.store(FastPath::RefuseUntil(end));
+        }
+        is_current
+    }
+
+    /// Takes that back, unless the view has changed since.
+    pub(crate) fn end_refusal(&self, end: Timestamp) {
+        if self.fast_path() == FastPath::RefuseUntil(end) {
+            self.fast_path.store(FastPath::LoadView);
+        }
+    }
+
+    /// From now on says nothing without a look at the view.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+        self.fast_path.store(FastPath::LoadView);
+    }
+
+    /// How long a bucket of successes lasts, in ms; `None`: they are not counted.
+    pub(crate) fn success_bucket_width(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.success_bucket_width.load(Ordering::Relaxed))
+    }
+
+    /// The record that a call was refused by which saw only the fast path, or a later one that refuses everyone.
+    pub(crate) fn last_refusing_record(&self) -> Arc<Record> {
+        self.last_refusing.load_full().unwrap_or_else(|| Arc::clone(&self.load().record))
     }
 }
 
