@@ -1,7 +1,7 @@
 //! Where the body of a response ends (RFC 9112, section 6.3).
 
 use super::chunked::Chunked;
-use super::piece::{Malformed, Piece, Place};
+use super::piece::{DataSlice, Malformed, Piece};
 
 /// How the end of a body is found.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ impl Framing {
             Self::Length(remaining) => {
                 let length = usize::try_from(*remaining).unwrap_or(usize::MAX).min(unread.len());
                 *remaining -= length as u64;
-                Ok(Piece::Data(Place { before: 0, length, behind: 0 }))
+                Ok(Piece::Data(DataSlice { before: 0, length, after: 0 }))
             }
-            Self::UntilClose => Ok(Piece::Data(Place { before: 0, length: unread.len(), behind: 0 })),
+            Self::UntilClose => Ok(Piece::Data(DataSlice { before: 0, length: unread.len(), after: 0 })),
         }
     }
 

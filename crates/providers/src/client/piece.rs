@@ -7,27 +7,27 @@ use super::error::ClientError;
 /// What was read of a body.
 #[derive(Debug)]
 pub(super) enum Piece {
-    Data(Place),
-    /// More has to be read. So many bytes were passed over.
+    Data(DataSlice),
+    /// More has to be read. So many bytes are passed over.
     Incomplete(usize),
-    /// Behind so many bytes.
+    /// The body is complete. So many bytes are passed over.
     End(usize),
 }
 
-/// Where some bytes of a body stand in what was read, and how many before and behind them are none of it.
+/// Where some bytes of a body stand in what was read, and how many before and after them are none of it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct DataSlice {
     pub(super) before: usize,
     pub(super) length: usize,
-    pub(super) behind: usize,
+    pub(super) after: usize,
 }
 
-impl Place {
+impl DataSlice {
     /// Takes the bytes out of what was read, without copying them.
     #[inline]
     pub(super) fn take_from(self, unread: &mut BytesMut) -> Bytes {
         let end = self.before + self.length;
-        let mut bytes = unread.split_to(end + self.behind).freeze();
+        let mut bytes = unread.split_to(end + self.after).freeze();
         bytes.truncate(end);
         bytes.advance(self.before);
         bytes

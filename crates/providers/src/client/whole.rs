@@ -55,7 +55,7 @@ pub fn read_response<'a>(
     let mut body = Vec::new();
     loop {
         match head.framing.next(&unread)? {
-            Piece::Data(place) => body.extend_from_slice(&place.take_from(&mut unread)),
+            Piece::Data(slice) => body.extend_from_slice(&slice.take_from(&mut unread)),
             Piece::End(passed) => {
                 unread.advance(passed);
                 break;
