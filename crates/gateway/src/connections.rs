@@ -123,7 +123,7 @@ impl Connections {
                 report_end(&error, &metrics);
             }
         };
-        let Some(place) = self.workers.place() else {
+        let Some(assignment) = self.workers.assign() else {
             self.tasks.spawn(connection(socket));
             return;
         };
@@ -132,9 +132,9 @@ impl Connections {
             Ok(socket) => socket,
             Err(error) => return tracing::warn!(%error, "failed to hand over a connection"),
         };
-        let runtime = place.runtime.clone();
+        let runtime = assignment.runtime.clone();
         let served = async move {
-            let _place = place;
+            let _assignment = assignment;
             match TcpStream::from_std(socket) {
                 Ok(socket) => connection(socket).await,
                 Err(error) => tracing::warn!(%error, "failed to take over a connection"),

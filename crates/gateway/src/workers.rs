@@ -29,9 +29,9 @@ struct Worker {
     _stop: oneshot::Sender<()>,
 }
 
-/// A place for a connection on a thread.
+/// The thread of a connection, which counts it.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Assignment {
     /// Of the thread.
     pub(crate) runtime: Handle,
     connections: Arc<AtomicUsize>,
@@ -46,11 +46,11 @@ impl Workers {
         (0..count.max(1)).map(Worker::start).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Takes a place where the fewest connections are; `None`: connections are served where they are accepted.
-    pub(crate) fn place(&self) -> Option<Place> {
+    /// Chooses the thread that has the fewest connections; `None`: connections are served where they are accepted.
+    pub(crate) fn assign(&self) -> Option<Assignment> {
         let worker = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed))?;
         worker.connections.fetch_add(1, Ordering::Relaxed);
-        Some(Place { runtime: worker.runtime.clone(), connections: Arc::clone(&worker.connections) })
+        Some(Assignment { runtime: worker.runtime.clone(), connections: Arc::clone(&worker.connections) })
     }
 
     /// The number of tasks on these threads.
@@ -73,7 +73,7 @@ impl Worker {
     }
 }
 
-impl Drop for Place {
+impl Drop for Assignment {
     fn drop(&mut self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -91,29 +91,29 @@ mod tests {
 
     #[test]
     fn connections_are_spread_over_the_threads() {
-        assert!(Workers::default().place().is_none());
+        assert!(Workers::default().assign().is_none());
         let workers = Workers::start(3).unwrap();
-        let places: Vec<Place> = (0..6).filter_map(|_| workers.place()).collect();
+        let assignments: Vec<Assignment> = (0..6).filter_map(|_| workers.assign()).collect();
         let connections = || -> Vec<usize> {
             workers.0.iter().map(|worker| worker.connections.load(Ordering::Relaxed)).collect()
         };
         assert_eq!(connections(), [2, 2, 2]);
-        let mut places = places.into_iter();
-        places.next();
+        let mut assignments = assignments.into_iter();
+        assignments.next();
         assert_eq!(connections(), [1, 2, 2]);
-        let again = workers.place();
-        assert_eq!(connections(), [2, 2, 2], "the free place is taken");
-        drop((places, again));
+        let again = workers.assign();
+        assert_eq!(connections(), [2, 2, 2], "the thread with the fewest gets the next");
+        drop((assignments, again));
         assert_eq!(connections(), [0, 0, 0]);
     }
 
     #[test]
     fn a_thread_runs_tasks_until_it_is_dropped() {
         let workers = Workers::start(1).unwrap();
-        let place = workers.place().unwrap();
-        let name = place.runtime.spawn(async { thread::current().name().map(str::to_owned) });
+        let assignment = workers.assign().unwrap();
+        let name = assignment.runtime.spawn(async { thread::current().name().map(str::to_owned) });
         let (dropped, is_dropped) = std::sync::mpsc::channel::<()>();
-        place.runtime.spawn(async move {
+        assignment.runtime.spawn(async move {
             std::future::pending::<()>().await;
             drop(dropped);
         });

@@ -1,6 +1,6 @@
 //! A body in chunks (RFC 9112, section 7.1), whose pieces are slices of what was read.
 
-use crate::piece::{Malformed, Piece, Place};
+use crate::piece::{DataSlice, Malformed, Piece};
 
 /// The largest size of all extensions of a body together, and of all trailers. They are read over.
 const MAX_IGNORED_BYTES: usize = 16 * 1024;
@@ -50,15 +50,15 @@ impl Chunked {
         if unread.is_empty() && self.position != Position::End {
             return Ok(Piece::Incomplete(0));
         }
-        let Some(place) = self.whole_chunk(unread) else { return self.next_part(unread) };
+        let Some(slice) = self.whole_chunk(unread) else { return self.next_part(unread) };
         self.position = Position::SizeStart;
-        Ok(Piece::Data(place))
+        Ok(Piece::Data(slice))
     }
 
     /// Where the bytes of the next chunk are, if all of it is there with the end of its line, and nothing unusual: the end of the
     /// chunk before, up to eight digits, the end of the line. Nearly all of a stream's chunks are such.
     #[inline]
-    fn whole_chunk(&self, unread: &[u8]) -> Option<Place> {
+    fn whole_chunk(&self, unread: &[u8]) -> Option<DataSlice> {
         let mut start = match self.position {
             Position::DataCr if unread.starts_with(b"\r\n") => 2,
             Position::SizeStart => 0,
@@ -77,7 +77,7 @@ impl Chunked {
         let is_whole = size > 0
             && unread.get(end..end + 2) == Some(b"\r\n")
             && unread.get(start - 2..start) == Some(b"\r\n");
-        is_whole.then_some(Place { before: start, length: size, behind: 2 })
+        is_whole.then_some(DataSlice { before: start, length: size, after: 2 })
     }
 
     /// The next piece of any chunk, or of a part of it.
@@ -86,7 +86,7 @@ impl Chunked {
         let before = self.pass_to_data(unread)?;
         match (self.position, unread.get(before..).unwrap_or_default()) {
             (Position::End, _) => Ok(Piece::End(before)),
-            (Position::Data, data) if !data.is_empty() => Ok(Piece::Data(self.place_of(before, data))),
+            (Position::Data, data) if !data.is_empty() => Ok(Piece::Data(self.slice_of(before, data))),
             _ => Ok(Piece::Incomplete(before)),
         }
     }
@@ -103,19 +103,19 @@ impl Chunked {
     }
 
     /// Of the chunk's bytes, with which these begin.
-    fn place_of(&mut self, before: usize, data: &[u8]) -> Place {
+    fn slice_of(&mut self, before: usize, data: &[u8]) -> DataSlice {
         let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(data.len());
         self.remaining -= length as u64;
-        let mut behind = 0;
+        let mut after = 0;
         if self.remaining == 0 {
             self.position = Position::DataCr;
             // Left there, it would look like the beginning of the next one.
             if data.get(length..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
-                behind = 2;
+                after = 2;
                 self.position = Position::SizeStart;
             }
         }
-        Place { before, length, behind }
+        DataSlice { before, length, after }
     }
 
     fn after(&mut self, byte: u8) -> Result<Position, Malformed> {

@@ -3,7 +3,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::chunked::Chunked;
-use crate::piece::{Malformed, Piece, Place};
+use crate::piece::{DataSlice, Malformed, Piece};
 
 /// What was taken of a body.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Framing {
     /// When what was read is no chunk.
     pub fn take(&mut self, unread: &mut BytesMut) -> Result<Taken, Malformed> {
         let (passed, taken) = match self.next(unread)? {
-            Piece::Data(place) => return Ok(Taken::Data(place.take_from(unread))),
+            Piece::Data(slice) => return Ok(Taken::Data(slice.take_from(unread))),
             Piece::Incomplete(passed) => (passed, Taken::Incomplete),
             Piece::End(passed) => (passed, Taken::End),
         };
@@ -61,9 +61,9 @@ impl Framing {
             Self::Length(remaining) => {
                 let length = usize::try_from(*remaining).unwrap_or(usize::MAX).min(unread.len());
                 *remaining -= length as u64;
-                Ok(Piece::Data(Place { before: 0, length, behind: 0 }))
+                Ok(Piece::Data(DataSlice { before: 0, length, after: 0 }))
             }
-            Self::UntilClose => Ok(Piece::Data(Place { before: 0, length: unread.len(), behind: 0 })),
+            Self::UntilClose => Ok(Piece::Data(DataSlice { before: 0, length: unread.len(), after: 0 })),
         }
     }
 

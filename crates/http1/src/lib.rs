@@ -21,4 +21,4 @@ mod piece;
 pub use chunked::Chunked;
 pub use framing::{Framing, Taken};
 pub use head::{BodyFields, blank_lines, head_length};
-pub use piece::{Malformed, Piece, Place};
+pub use piece::{DataSlice, Malformed, Piece};

@@ -6,28 +6,28 @@ use bytes::{Buf as _, Bytes, BytesMut};
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
     /// The next bytes, which are never none.
-    Data(Place),
-    /// More has to be read. So many bytes were passed over.
+    Data(DataSlice),
+    /// More has to be read. So many bytes are passed over.
     Incomplete(usize),
-    /// The body is complete, behind so many bytes.
+    /// The body is complete. So many bytes are passed over.
     End(usize),
 }
 
-/// Where some bytes of a body stand in what was read, and how many before and behind them are none of it.
+/// Where some bytes of a body stand in what was read, and how many before and after them are none of it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct DataSlice {
     pub(crate) before: usize,
     pub(crate) length: usize,
-    pub(crate) behind: usize,
+    pub(crate) after: usize,
 }
 
-impl Place {
+impl DataSlice {
     /// Takes the bytes out of what was read, without copying them.
     #[inline]
     #[must_use]
     pub fn take_from(self, unread: &mut BytesMut) -> Bytes {
         let end = self.before + self.length;
-        let mut bytes = unread.split_to(end + self.behind).freeze();
+        let mut bytes = unread.split_to(end + self.after).freeze();
         bytes.truncate(end);
         bytes.advance(self.before);
         bytes

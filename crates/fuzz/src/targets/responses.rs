@@ -22,7 +22,11 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
     let Some((provider, body)) = select(input) else { return };
     let mut meta = ResponseMeta::default();
     let checked = response::check(provider, body, Some(&mut meta));
-    assert_eq!(response::check(provider, body, None), checked, "whether its id is wanted makes no difference");
+    assert_eq!(
+        response::check(provider, body, None),
+        checked,
+        "whether its id is wanted makes no difference"
+    );
     match &checked {
         Ok(usage) => {
             features.add((provider.label(), format!("{usage:?}").len(), format!("{meta:?}").len()));

@@ -92,7 +92,7 @@ impl Connection {
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
         loop {
             match self.framing.next(&self.unread)? {
-                Piece::Data(place) => return Poll::Ready(Ok(Some(place.take_from(&mut self.unread)))),
+                Piece::Data(slice) => return Poll::Ready(Ok(Some(slice.take_from(&mut self.unread)))),
                 Piece::End(passed) => {
                     self.unread.advance(passed);
                     return Poll::Ready(Ok(None));
