@@ -1,6 +1,9 @@
 //! Plain responses of providers: checked, and translated to every other format.
 
-use dialects::response::{self, InvalidBody};
+use dialects::{
+    ResponseMeta,
+    response::{self, InvalidBody},
+};
 
 use super::translations::{DIALECTS, select, ways_back, with_selector};
 use crate::{
@@ -19,9 +22,11 @@ const MORE: [&str; 4] = [
 
 pub(super) fn run(input: &[u8], features: &mut Features) {
     let Some((provider, body)) = select(input) else { return };
-    let checked = response::check(provider, body);
+    let mut meta = ResponseMeta::default();
+    let checked = response::check(provider, body, Some(&mut meta));
+    assert_eq!(response::check(provider, body, None), checked);
     match &checked {
-        Ok((usage, meta)) => {
+        Ok(usage) => {
             features.add((provider.label(), format!("{usage:?}").len(), format!("{meta:?}").len()));
         }
         Err(error) => features.add_variant(provider.label(), error),
@@ -35,7 +40,7 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
         };
         assert_json(caller.label(), &written, features);
         if checked.is_ok() {
-            let again = response::check(caller, &written);
+            let again = response::check(caller, &written, None);
             // An error in a choice: a caller of the same format sees it there, others by an error of their own format.
             let is_error = matches!(again, Err(InvalidBody::ErrorObject(_))) && has_failed_choice(body);
             assert!(
