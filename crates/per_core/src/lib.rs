@@ -25,6 +25,8 @@ const MAX_CORES: usize = 64;
 thread_local! {
     /// The copy that this thread uses.
     static CORE: Cell<usize> = const { Cell::new(usize::MAX) };
+    /// The copy of its runtime.
+    static RUNTIME: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A copy of a value for each core. A thread uses always the same one; where there are more threads than cores, some share.
@@ -46,6 +48,13 @@ impl<T> PerCore<T> {
     pub fn local(&self) -> &T {
         // The remainder is in the array, and a power of two.
         &self.0[core() & (self.0.len() - 1)].0
+    }
+
+    /// The copy of this thread's runtime, for what belongs to a runtime, such as a socket: threads that have a runtime of their own
+    /// say so ([`set_core`]), and all others share a copy.
+    #[must_use]
+    pub fn of_runtime(&self) -> &T {
+        &self.0[RUNTIME.get() & (self.0.len() - 1)].0
     }
 
     /// All copies.
@@ -141,9 +150,10 @@ fn core_count() -> usize {
     })
 }
 
-/// Says which core this thread is on; before it uses any copy.
+/// Says which core this thread is on, and that it has a runtime of its own; before it uses any copy.
 pub fn set_core(number: usize) {
     CORE.set(number % MAX_CORES);
+    RUNTIME.set(number % MAX_CORES);
 }
 
 /// The number of this thread, in the order in which threads ask: a runtime's workers have different ones.
@@ -181,8 +191,10 @@ mod tests {
         let last = numbers.iter().count() - 1;
         thread::scope(|scope| {
             scope.spawn(|| {
+                assert!(std::ptr::eq(numbers.of_runtime(), numbers.iter().next().unwrap()));
                 set_core(last);
                 numbers.local().store(7, Ordering::Relaxed);
+                assert!(std::ptr::eq(numbers.of_runtime(), numbers.local()));
             });
         });
         assert_eq!(numbers.iter().last().map(|number| number.load(Ordering::Relaxed)), Some(7));

@@ -73,12 +73,12 @@ struct SetTimer {
     waker: Option<Waker>,
 }
 
-/// Timers that are set and in no use, for the next calls of the same core: a timer belongs to the runtime that it was made in.
+/// Timers that are set and in no use, for the next calls of the same runtime, to which a timer belongs.
 /// They ring in vain at most once.
 #[derive(Debug, Default)]
 pub(crate) struct KeptTimers(PerCore<Mutex<Vec<SetTimer>>>);
 
-/// How many timers a core keeps. More are made as needed.
+/// How many timers a runtime keeps. More are made as needed.
 const MAX_KEPT: usize = 256;
 
 /// Among so many of the last ones that of a task is looked for.
@@ -102,7 +102,7 @@ impl KeptTimers {
 
     /// A panic elsewhere leaves the list consistent.
     fn lock(&self) -> MutexGuard<'_, Vec<SetTimer>> {
-        self.0.local().lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.of_runtime().lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -27,7 +27,9 @@ pub(crate) async fn serve(
     // Three peers that wait for each other's delayed acknowledgements would stall every stream.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| service::serve(&shared, request));
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut builder = http1::Builder::new();
+    builder.keep_alive(shared.keep_alive);
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
         () = closing.triggered() => None,

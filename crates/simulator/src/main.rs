@@ -48,6 +48,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         default_behaviour: Behaviour::ok().gap(arguments.gap).words(arguments.tokens),
         name: arguments.name,
         record_requests: false,
+        keep_alive: true,
         api_key: None,
     };
     let simulator = Simulator::start_with(settings).await?;

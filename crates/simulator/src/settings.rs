@@ -17,6 +17,8 @@ pub struct Settings {
     pub name: String,
     /// Whether requests are kept for assertions. If not, only the counts are.
     pub record_requests: bool,
+    /// Whether a connection may have another request. If not, each call needs a connection of its own.
+    pub keep_alive: bool,
     /// The only key accepted; without one, any or none.
     pub api_key: Option<String>,
 }
@@ -29,6 +31,7 @@ impl Default for Settings {
             default_behaviour: Behaviour::ok(),
             name: "simulator".to_owned(),
             record_requests: true,
+            keep_alive: true,
             api_key: None,
         }
     }
@@ -41,6 +44,7 @@ impl fmt::Debug for Settings {
             .field("default_behaviour", &self.default_behaviour)
             .field("name", &self.name)
             .field("record_requests", &self.record_requests)
+            .field("keep_alive", &self.keep_alive)
             .field("api_key", &self.api_key.as_ref().map(|_| "hidden"))
             .finish()
     }

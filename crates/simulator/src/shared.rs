@@ -16,6 +16,7 @@ use crate::traffic::TrafficRecorder;
 pub(crate) struct Shared {
     pub(crate) recorder: TrafficRecorder,
     pub(crate) record_requests: bool,
+    pub(crate) keep_alive: bool,
     /// Distinguishes this provider from others.
     pub(crate) name: String,
     stored: Mutex<StoredResponses>,
@@ -47,6 +48,7 @@ impl Shared {
         Self {
             recorder: TrafficRecorder::default(),
             record_requests: settings.record_requests,
+            keep_alive: settings.keep_alive,
             name: settings.name,
             stored: Mutex::default(),
             config: Mutex::new(config),

@@ -16,7 +16,7 @@ use super::connection::Connection;
 /// How long an idle connection is kept. Providers close theirs after about a minute to some minutes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// How many idle connections a core keeps. More are made as needed.
+/// How many idle connections a runtime keeps. More are made as needed.
 const MAX_IDLE: usize = 256;
 
 /// How often connections that have ended are taken out.
@@ -24,14 +24,14 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The idle connections of one provider.
 ///
-/// Each core has its own: a socket wakes its task by the runtime that it was made in.
+/// Each runtime has its own: a socket wakes its task by the one that it was made in.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    cores: PerCore<Mutex<Idle>>,
+    runtimes: PerCore<Mutex<Idle>>,
     is_swept: AtomicBool,
 }
 
-/// Those of a core, the longest idle first. The last one is taken, so that those beyond what the traffic needs grow old.
+/// Those of a runtime, the longest idle first. The last one is taken, so that those beyond what the traffic needs grow old.
 type Idle = VecDeque<IdleConnection>;
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl IdleConnection {
 impl Pool {
     /// Takes a connection that is open as far as this machine knows.
     pub(crate) fn take(&self) -> Option<Box<Connection>> {
-        let mut idle = lock(self.cores.local());
+        let mut idle = lock(self.runtimes.of_runtime());
         let now = Instant::now();
         while let Some(mut last) = idle.pop_back() {
             if last.is_usable(now) {
@@ -64,7 +64,7 @@ impl Pool {
         if !connection.make_idle() {
             return;
         }
-        let mut idle = lock(self.cores.local());
+        let mut idle = lock(self.runtimes.of_runtime());
         let oldest = if idle.len() >= MAX_IDLE { idle.pop_front() } else { None };
         idle.push_back(IdleConnection { connection, since: Instant::now() });
         drop(idle);
@@ -82,8 +82,8 @@ impl Pool {
         // Whoever adds one after this starts the next sweep, and finds that there is one if this goes on.
         self.is_swept.store(false, Release);
         let mut is_left = false;
-        for core in self.cores.iter() {
-            let mut idle = lock(core);
+        for runtime in self.runtimes.iter() {
+            let mut idle = lock(runtime);
             idle.retain_mut(|idle| idle.is_usable(now));
             is_left |= !idle.is_empty();
         }

@@ -32,7 +32,10 @@ pub(crate) struct World {
 impl World {
     /// With a route for each attempt at each case.
     pub(crate) async fn new(cases: &[Case], attempts: usize, sdk_errors: SdkErrors) -> Self {
-        let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
+        // A request that a kept connection loses is sent again and is no other call (C1): here each has its own.
+        let first = simulator::Settings { keep_alive: false, ..simulator::Settings::default() };
+        let (first, second) =
+            (Simulator::start_with(first).await.unwrap(), Simulator::start().await.unwrap());
         let refusing = Simulator::start().await.unwrap();
         refusing.refuse_connections().await.unwrap();
         let mut routes = HashMap::new();
