@@ -73,5 +73,5 @@ pub use record::{
 };
 pub use source::{Requester, Source, SourceBlock, SourceCounts, SourceScope};
 pub use time::{Timestamp, millis};
-pub use window::{Bucket, FailureSources, Window, bucket_start, bucket_width};
+pub use window::{Bucket, FailureSources, Window, bucket_at, bucket_start, bucket_width};
 pub use wire::{Document, External, Extras, MAX_EPOCH, encode};

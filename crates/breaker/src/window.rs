@@ -1,5 +1,7 @@
 //! Recent calls and failures, in buckets of time: what the failure rate is computed from.
 
+use std::num::NonZeroU64;
+
 use crate::{InstanceId, Policy, Source, SourceCounts, SourceScope, Timestamp, millis};
 
 /// Buckets of a window. Its edge moves by one of them, a tenth.
@@ -57,17 +59,22 @@ pub(crate) enum RateVerdict {
     Trip { sole_reporter: Option<InstanceId>, bound_to: Option<SourceScope> },
 }
 
-/// How long a bucket lasts, in ms; at least 1.
+/// How long a bucket lasts, in ms.
 #[must_use]
-pub fn bucket_width(policy: &Policy) -> u64 {
-    (millis(policy.window) / BUCKET_COUNT).max(1)
+pub fn bucket_width(policy: &Policy) -> NonZeroU64 {
+    NonZeroU64::new(millis(policy.window) / BUCKET_COUNT).unwrap_or(NonZeroU64::MIN)
+}
+
+/// The beginning of the bucket of this width, in ms, that `at` falls into.
+#[must_use]
+pub fn bucket_at(width: NonZeroU64, at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.as_millis() / width * width.get())
 }
 
 /// The beginning of the bucket that `at` falls into.
 #[must_use]
 pub fn bucket_start(policy: &Policy, at: Timestamp) -> Timestamp {
-    let width = bucket_width(policy);
-    Timestamp::from_millis(at.as_millis() / width * width)
+    bucket_at(bucket_width(policy), at)
 }
 
 impl Window {

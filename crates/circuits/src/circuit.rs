@@ -10,7 +10,8 @@ use std::{
 };
 
 use breaker::{
-    AdmissionToken, Context, Event, InstanceId, ModelKey, Outcome, Phase, Policy, Timestamp, bucket_start,
+    AdmissionToken, Context, Event, InstanceId, ModelKey, Outcome, Phase, Policy, Timestamp, bucket_at,
+    bucket_start,
 };
 use per_core::PerCore;
 use tokio::{
@@ -328,8 +329,7 @@ impl Circuit {
     /// Counts a success for the next write to include, if successes are counted. Only then the time is read.
     fn count_success(&self, epoch: u64) {
         if let Some(width) = self.view.success_bucket_width() {
-            let bucket = Timestamp::from_millis(self.now().as_millis() / width * width.get());
-            lock(&self.cores.local().successes).add(epoch, bucket, 1);
+            lock(&self.cores.local().successes).add(epoch, bucket_at(width, self.now()), 1);
         }
     }
 

@@ -147,7 +147,7 @@ impl PublishedView {
             self.last_refusing.store(Some(Arc::clone(&view.record)));
         }
         let counts_successes = view.policy.failure_rate.is_some();
-        let bucket_width = if counts_successes { bucket_width(&view.policy) } else { 0 };
+        let bucket_width = if counts_successes { bucket_width(&view.policy).get() } else { 0 };
         self.view.store(Arc::new(view));
         self.success_bucket_width.store(bucket_width, Ordering::Relaxed);
         self.fast_path.store(fast_path);

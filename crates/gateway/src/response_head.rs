@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::{HeaderMap, StatusCode, Version, header};
+use http1::{push_content_length, push_field};
 
 /// The length of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 const DATE_BYTES: usize = 29;
@@ -61,9 +62,7 @@ pub(crate) fn write(
     }
     match length {
         BodyLength::Exact(length) | BodyLength::OfHead(Some(length)) => {
-            output.extend_from_slice(b"content-length: ");
-            push_number(output, length);
-            output.extend_from_slice(b"\r\n");
+            push_content_length(output, length);
         }
         BodyLength::Chunked => output.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyLength::None | BodyLength::OfHead(None) | BodyLength::UntilClose => {}
@@ -87,20 +86,6 @@ pub(crate) fn push_chunk_size(output: &mut Vec<u8>, size: usize) {
         output.push(DIGITS[size >> (digit * 4) & 0xf]);
     }
     output.extend_from_slice(b"\r\n");
-}
-
-fn push_field(output: &mut Vec<u8>, name: &str, value: &[u8]) {
-    output.extend_from_slice(name.as_bytes());
-    output.extend_from_slice(b": ");
-    output.extend_from_slice(value);
-    output.extend_from_slice(b"\r\n");
-}
-
-fn push_number(output: &mut Vec<u8>, number: u64) {
-    if number >= 10 {
-        push_number(output, number / 10);
-    }
-    output.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
 }
 
 /// The date, which is written anew once a second (RFC 9110, section 6.6.1).

@@ -10,15 +10,17 @@
 //! An arrow means "uses".
 //!
 //! ```text
-//! framing ──▶ chunked ──▶ piece ◀── head
+//! framing ──▶ chunked ──▶ piece ◀── head    write
 //! ```
 
 mod chunked;
 mod framing;
 mod head;
 mod piece;
+mod write;
 
 pub use chunked::Chunked;
 pub use framing::{Framing, Taken};
 pub use head::{BodyFields, blank_lines, head_length};
 pub use piece::{DataSlice, Malformed, Piece};
+pub use write::{push_content_length, push_field};

@@ -7,15 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderValue, Method, Uri};
+use http1::{push_content_length, push_field};
 use tokio::io::AsyncWrite as _;
 
 use super::transport::Transport;
 
 /// Room for the head of most requests.
 const USUAL_HEAD_BYTES: usize = 1024;
-
-/// Those of the largest `usize`.
-const MAX_DIGITS: usize = 20;
 
 /// The lines of headers that all requests of a client have.
 #[derive(Default)]
@@ -24,7 +22,7 @@ pub(super) struct CommonHeaders(Vec<u8>);
 impl CommonHeaders {
     /// Adds a header.
     pub(super) fn with(mut self, name: &str, value: &HeaderValue) -> Self {
-        push_header(&mut self.0, name, value.as_bytes());
+        push_field(&mut self.0, name, value.as_bytes());
         self
     }
 }
@@ -59,7 +57,7 @@ impl RequestHead {
 
     /// Adds a header, whose name and value are valid ones.
     pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
-        push_header(&mut self.0, name, value);
+        push_field(&mut self.0, name, value);
     }
 
     /// Adds headers.
@@ -73,30 +71,11 @@ impl RequestHead {
     fn finish(mut self, method: &Method, length: usize) -> Bytes {
         // A server may wait for the length of what usually has a body (RFC 9110, section 8.6).
         if length > 0 || !matches!(*method, Method::GET | Method::HEAD | Method::DELETE) {
-            self.0.extend_from_slice(b"content-length: ");
-            push_number(&mut self.0, length);
-            self.0.extend_from_slice(b"\r\n");
+            push_content_length(&mut self.0, length as u64);
         }
         self.0.extend_from_slice(b"\r\n");
         self.0.into()
     }
-}
-
-fn push_header(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
-    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-        bytes.extend_from_slice(part);
-    }
-}
-
-fn push_number(bytes: &mut Vec<u8>, mut number: usize) {
-    let (mut digits, mut first) = ([b'0'; MAX_DIGITS], MAX_DIGITS - 1);
-    while number >= 10 {
-        digits[first] = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-        first -= 1;
-    }
-    digits[first] = b'0' + u8::try_from(number).unwrap_or_default();
-    bytes.extend_from_slice(&digits[first..]);
 }
 
 /// The body of a request, in up to three pieces that follow one another. Most have one; a form has the name of its model
