@@ -92,6 +92,17 @@ pub struct Reply {
     pub body: Body,
 }
 
+impl Reply {
+    /// Whether it is a good response, as far as that is known: a stream has started.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        match &self.body {
+            Body::Complete(response) => response.status.is_success(),
+            Body::Stream { .. } | Body::Bytes { .. } => true,
+        }
+    }
+}
+
 /// A model's response.
 #[derive(Debug)]
 pub enum Body {

@@ -15,6 +15,9 @@ use http::HeaderValue;
 use per_core::PerCore;
 use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts, Vendor};
 
+mod direct_chains;
+
+use self::direct_chains::DirectChains;
 use crate::{
     BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode, in_flight::InFlight, route_names,
 };
@@ -110,6 +113,8 @@ pub struct Catalog {
     routes: BTreeMap<String, SharedChain>,
     /// What names of the routes' models resolve to.
     routed_models: RoutedModels,
+    /// What other names of models resolved to that have answered.
+    direct_chains: DirectChains,
     /// The models of all routes, and their names without a provider: a request must not search thousands of routes.
     routed_keys: HashSet<ModelKey, RandomState>,
     routed_names: HashSet<Box<str>, RandomState>,
@@ -150,6 +155,8 @@ pub struct Chain {
     kind: ChainKind,
     /// Whether a route has the model, also if it was requested without a route: then its name is no typing error.
     pub(crate) is_routed_model: bool,
+    /// Whether its model has a label of its own in the metrics, once that was looked up.
+    pub(crate) has_own_label: OnceLock<()>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,6 +232,11 @@ impl Chain {
         self.equals.iter().find(|group| group.contains(&index)).cloned()
     }
 
+    /// Whether it was made for one call: of a model without a route of which no call has been answered yet.
+    pub(crate) fn is_of_one_call(&self) -> bool {
+        self.entries.iter().all(|entry| entry.circuit.is_none())
+    }
+
     /// Whether a route was requested, and not a model.
     #[must_use]
     pub fn is_route(&self) -> bool {
@@ -259,6 +271,7 @@ impl Catalog {
             providers,
             routes,
             routed_models: RoutedModels::default(),
+            direct_chains: DirectChains::default(),
             routed_names: routed_keys.iter().map(|key| key.model().into()).collect(),
             routed_keys,
             in_flight,
@@ -306,7 +319,18 @@ impl Catalog {
         if let Some(chain) = self.routes.get(name).or_else(routed_model) {
             return Ok(Arc::clone(chain.local()));
         }
+        if let Some(chain) = self.direct_chains.get(dialect, name) {
+            return Ok(chain);
+        }
         Ok(Arc::new(self.direct_chain(self.resolve_model(dialect, name)?)))
+    }
+
+    /// The model that a name means has answered: the next call finds its chain ready. Until then, a name may be anything.
+    pub(crate) fn keep_direct_chain(&self, endpoint: Endpoint, name: &str) {
+        let dialect = endpoint.dialect();
+        if let Ok(entry) = self.resolve_model(dialect, name) {
+            self.direct_chains.keep(dialect, name, &shared(&self.direct_chain(entry)));
+        }
     }
 
     /// The model of a name that is no route's, and not nearly one's.
@@ -421,6 +445,7 @@ impl Catalog {
             on_auth_error: OnAuthError::Report,
             kind: ChainKind::Direct,
             is_routed_model: self.is_routed(&entry.key),
+            has_own_label: OnceLock::new(),
             entries: vec![entry],
             equals: Vec::new(),
         }
@@ -468,6 +493,7 @@ fn route_chain(
         on_auth_error: route.on_auth_error,
         kind: ChainKind::Route,
         is_routed_model: true,
+        has_own_label: OnceLock::new(),
     })
 }
 

@@ -187,7 +187,12 @@ impl ModelManager {
             let pending_reply = Box::pin(async move { run_call(&shared, &chain, &call, log).await });
             return Ok(Response::Buffered(buffer(dialect, json_array, pending_reply)));
         }
-        pin!(run_call(&shared, &chain, &call, log)).await.map(Response::Reply)
+        let reply = pin!(run_call(&shared, &chain, &call, log)).await?;
+        if chain.is_of_one_call() && reply.is_answer() {
+            // As the settings are now: they may have been replaced meanwhile.
+            self.catalog.load().keep_direct_chain(call.request.endpoint(), call.request.model());
+        }
+        Ok(Response::Reply(reply))
     }
 }
 

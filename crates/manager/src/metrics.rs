@@ -141,7 +141,7 @@ impl CallMetrics {
         if input.is_some() || output.is_some() {
             let tokens = Tokens { input, output };
             route.tokens.add(tokens);
-            let model = self.model_label(key, chain.is_routed_model, true).map_or(OTHER, ModelKey::as_str);
+            let model = self.model_label(key, chain, true).map_or(OTHER, ModelKey::as_str);
             counts.models.of(model).tokens.add(tokens);
         }
     }
@@ -150,15 +150,21 @@ impl CallMetrics {
     fn route_label<'a>(&self, chain: &'a Chain, answered: bool) -> &'a str {
         match chain.models().next() {
             Some(key) if !chain.is_route() => {
-                self.model_label(key, chain.is_routed_model, answered).map_or(OTHER, ModelKey::as_str)
+                self.model_label(key, chain, answered).map_or(OTHER, ModelKey::as_str)
             }
             _ => chain.name(),
         }
     }
 
-    /// The label of a model, if it has one of its own.
-    fn model_label<'a>(&self, key: &'a ModelKey, is_routed: bool, answered: bool) -> Option<&'a ModelKey> {
-        (is_routed || self.has_own_label(key, answered)).then_some(key)
+    /// The label of a model of a chain, if it has one of its own.
+    fn model_label<'a>(&self, key: &'a ModelKey, chain: &Chain, answered: bool) -> Option<&'a ModelKey> {
+        // A label stays. Without a route, a chain has one model.
+        let is_found = chain.is_routed_model || chain.has_own_label.get().is_some();
+        if !is_found && self.has_own_label(key, answered) {
+            chain.has_own_label.get_or_init(|| ());
+            return Some(key);
+        }
+        is_found.then_some(key)
     }
 
     fn has_own_label(&self, key: &ModelKey, answered: bool) -> bool {
@@ -227,7 +233,7 @@ impl AttemptMetrics {
     }
 
     fn label(&self, answered: bool) -> Option<&ModelKey> {
-        self.metrics.model_label(&self.model, self.model.chain().is_routed_model, answered)
+        self.metrics.model_label(&self.model, self.model.chain(), answered)
     }
 
     /// The first token of the stream was received.

@@ -164,3 +164,28 @@ fn model_names_are_the_routes_and_then_their_models_once() {
             .unwrap();
     assert_eq!(catalog.model_names(), ["a", "b", "openai:gpt-5", "local:x"]);
 }
+
+#[test]
+fn a_model_that_has_answered_is_looked_up_by_the_name_and_format_that_it_was_requested_with() {
+    use Endpoint::{ChatCompletions, Messages};
+    let catalog = catalog();
+    let is_kept = |endpoint, name: &str| !catalog.resolve(endpoint, name).unwrap().is_of_one_call();
+    assert!(!is_kept(ChatCompletions, "kimi-k2"));
+    catalog.keep_direct_chain(ChatCompletions, "kimi-k2");
+    assert!(
+        is_kept(ChatCompletions, "kimi-k2") && !is_kept(Messages, "kimi-k2"),
+        "it implies another provider there"
+    );
+    catalog.keep_direct_chain(Messages, "kimi-k2");
+    for (endpoint, key) in [(ChatCompletions, "openai:kimi-k2"), (Messages, "anthropic:kimi-k2")] {
+        let chain = catalog.resolve(endpoint, "kimi-k2").unwrap();
+        assert_eq!((chain.name(), chain.is_of_one_call(), chain.is_route()), (key, false, false));
+    }
+    // What names nothing is not kept, and neither is more than there is room for.
+    catalog.keep_direct_chain(ChatCompletions, "anthropic:");
+    assert!(catalog.resolve(ChatCompletions, "anthropic:").is_err());
+    (0..100).for_each(|number| catalog.keep_direct_chain(ChatCompletions, &format!("model-{number}")));
+    let kept = (0..100).filter(|number| is_kept(ChatCompletions, &format!("model-{number}"))).count();
+    assert!((1..=64).contains(&kept), "{kept} of 100 are kept");
+    assert!(is_kept(ChatCompletions, "model-99") && !is_kept(ChatCompletions, "kimi-k2"));
+}
