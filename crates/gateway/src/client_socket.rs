@@ -11,6 +11,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http1::{Framing, Malformed, Taken};
+use per_core::first_read;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite as _},
     net::TcpStream,
@@ -112,6 +113,9 @@ impl ClientSocket {
 
     /// Reads what is there; 0: the client sends no more.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.unread.capacity() == 0 {
+            return first_read(&mut self.unread, |buffer| pin!(self.socket.read_buf(buffer)).poll(context));
+        }
         let room = self.unread.capacity() - self.unread.len();
         if room < MIN_READ_BYTES {
             self.unread.reserve(self.read_size());

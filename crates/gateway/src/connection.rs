@@ -29,7 +29,7 @@ use crate::{
     request_head::{BadHead, HeadReader, RequestHead},
     request_path, request_rules,
     response_body::ResponseBody,
-    response_head::{self, AfterResponse, BodyLength},
+    response_head::{self, AfterResponse, BodyLength, ResponseHeaders},
     service::{Service, Target},
 };
 
@@ -307,13 +307,15 @@ async fn send(
     };
     {
         let output = &mut socket.lock().output;
-        output.reserve_response(if let ResponseBody::Complete(bytes) = &body { bytes.len() } else { 0 });
-        response_head::write(output.buffer(), (version, head.status), &head.headers, length, after);
+        let answer = if let ResponseBody::Complete(answer) = &body { Some(&**answer) } else { None };
+        output.reserve_response(answer.map(|answer| answer.body.len()));
+        let headers = ResponseHeaders { map: &head.headers, answer };
+        response_head::write(output.buffer(), (version, head.status), headers, length, after);
     }
     drop(head);
     match (length, body) {
         (BodyLength::None | BodyLength::OfHead(_), _) => {}
-        (BodyLength::Exact(_), ResponseBody::Complete(bytes)) => socket.lock().output.push(bytes),
+        (BodyLength::Exact(_), ResponseBody::Complete(answer)) => socket.lock().output.push(answer.body),
         (_, mut body) => {
             let sent = poll_fn(|context| poll_send_body(socket, &mut body, length, context)).await;
             if matches!(sent, Err(ConnectionError::ResponseAborted)) {

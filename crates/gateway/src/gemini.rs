@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
     extract::{Extension, Path, Request, State},
     response::Response,
 };
@@ -15,6 +14,7 @@ use crate::{
     calls::{PathModel, handle},
     error::Error,
     present_headers::PresentHeaders,
+    response::with_all_headers,
     state::App,
 };
 
@@ -38,7 +38,8 @@ pub(crate) async fn call(
     let path_model = PathModel { model: model.to_owned(), stream, json_array: stream && !wants_sse };
     let (mut parts, mut body) = request.into_parts();
     let present = PresentHeaders::of(&parts.headers);
-    handle(&app, endpoint, &caller, &mut parts, present, &mut body, Some(path_model)).await.map(Body::from)
+    let path_model = Some(path_model);
+    with_all_headers(handle(&app, endpoint, &caller, &mut parts, present, &mut body, path_model).await)
 }
 
 fn not_found(caller: &Caller, target: &str) -> Response {

@@ -95,6 +95,7 @@
 //! - No prompt, response or key is in an error or in the log (C5).
 
 mod active_keys;
+mod answer;
 mod auth;
 mod body;
 mod calls;

@@ -1,6 +1,6 @@
 //! What is still to be sent to a client.
 
-use std::io::IoSlice;
+use std::{cell::Cell, io::IoSlice, mem};
 
 use bytes::{Buf as _, Bytes};
 
@@ -16,6 +16,15 @@ const LARGE_PIECE_BYTES: usize = 4 * 1024;
 /// Room for the head of most responses.
 const USUAL_HEAD_BYTES: usize = 1024;
 
+/// A buffer of this size at most is kept for the next response.
+const MAX_SPARE_BYTES: usize = 8 * 1024;
+
+thread_local! {
+    /// The buffer of the last response that this thread has sent. Memory that each connection takes anew is never in a
+    /// processor's cache.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// What is still to be sent, in this order: the buffer, a large piece, and what ends it.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -27,9 +36,14 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Makes room for the head of a response and, unless it is large, its body of so many bytes.
-    pub(crate) fn reserve_response(&mut self, body: usize) {
-        self.buffer.reserve(USUAL_HEAD_BYTES + if body < LARGE_PIECE_BYTES { body } else { 0 });
+    /// Makes room for the head of a response and, unless it is large, its body of so many bytes; `None`: it is a stream, which
+    /// holds its memory for long.
+    pub(crate) fn reserve_response(&mut self, body: Option<usize>) {
+        if body.is_some() && self.buffer.capacity() == 0 {
+            self.buffer = SPARE.take();
+        }
+        let body = body.filter(|body| *body < LARGE_PIECE_BYTES);
+        self.buffer.reserve(USUAL_HEAD_BYTES + body.unwrap_or_default());
     }
 
     /// The buffer, to append to it. Not while there is a large piece.
@@ -100,7 +114,10 @@ impl Output {
     /// Gives its memory back.
     pub(crate) fn shrink(&mut self) {
         if self.is_empty() {
-            self.buffer = Vec::new();
+            let buffer = mem::take(&mut self.buffer);
+            if (1..=MAX_SPARE_BYTES).contains(&buffer.capacity()) {
+                SPARE.set(buffer);
+            }
         }
     }
 }

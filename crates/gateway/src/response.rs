@@ -1,20 +1,17 @@
 //! The response of a model on its way to the client.
 
-use dialects::{Dialect, Usage};
+use axum::body::Body;
+use dialects::Dialect;
 use http::{HeaderMap, HeaderValue, Response, header};
-use manager::{Events, Reply, Translated};
+use manager::{ChainModel, Events, Reply, Translated};
+use providers::CompleteResponse;
 
 use crate::{
+    answer::Answer,
     headers,
     response_body::ResponseBody,
     shutdown::{DrainedStream, InFlightGuard, StreamStage},
 };
-
-/// Those of the largest `u64`.
-const MAX_DIGITS: usize = 20;
-
-/// The headers that a response gets here, at most: they find room at once.
-const OWN_HEADERS: usize = 7;
 
 /// The provider's response, with the headers that name the model.
 pub(crate) fn respond(
@@ -24,31 +21,31 @@ pub(crate) fn respond(
     request_id: &HeaderValue,
     in_flight: InFlightGuard,
 ) -> Response<ResponseBody> {
+    let Reply { answered_by, attempts, .. } = reply;
     let mut response = match reply.body {
         manager::Body::Complete(complete) => {
-            let mut response = Response::new(ResponseBody::Complete(complete.body));
-            *response.status_mut() = complete.status;
-            *response.headers_mut() = complete.headers;
-            response.headers_mut().reserve(OWN_HEADERS);
-            insert_usage_headers(response.headers_mut(), complete.usage);
+            let CompleteResponse { status, headers, body, usage, .. } = *complete;
+            let answer = Answer { body, answered_by, attempts, usage, request_id: None };
+            let mut response = Response::new(ResponseBody::Complete(Box::new(answer)));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
             response
         }
         manager::Body::Stream { headers, events } => {
             let events = DrainedStream::new(dialect, StreamStage::Started, json_array, events, in_flight);
-            event_stream_response(headers, events)
+            let mut response = event_stream_response(headers, events);
+            insert_origin(response.headers_mut(), &answered_by, attempts);
+            response
         }
         manager::Body::Bytes { headers, bytes } => {
             let bytes = DrainedStream::new(dialect, StreamStage::Started, false, bytes, in_flight).of_bytes();
             let mut response = Response::new(ResponseBody::Events(Box::new(bytes)));
             *response.headers_mut() = headers;
+            insert_origin(response.headers_mut(), &answered_by, attempts);
             response
         }
     };
     let headers = response.headers_mut();
-    if let Some(model) = reply.answered_by.header_value() {
-        headers.insert(headers::MODEL, model);
-    }
-    headers.insert(headers::ATTEMPTS, number(reply.attempts.into()));
     if let Some(translated) = reply.translated {
         insert_translation_headers(headers, &translated);
     }
@@ -72,19 +69,21 @@ pub(crate) fn respond_buffered(
     response
 }
 
-/// `HeaderValue::from` makes a buffer that grows.
-fn number(number: u64) -> HeaderValue {
-    if number == 1 {
-        return HeaderValue::from_static("1");
+/// The response with all its headers in their map, for what looks for them there.
+pub(crate) fn with_all_headers(response: Response<ResponseBody>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let ResponseBody::Complete(answer) = &body {
+        answer.insert_headers(&mut head.headers);
     }
-    let (mut digits, mut first, mut rest) = ([b'0'; MAX_DIGITS], MAX_DIGITS - 1, number);
-    while rest >= 10 {
-        digits[first] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        first -= 1;
+    Response::from_parts(head, body.into())
+}
+
+/// What a stream's head says of where it is from.
+fn insert_origin(headers: &mut HeaderMap, answered_by: &ChainModel, attempts: u32) {
+    if let Some(model) = answered_by.header_value() {
+        headers.insert(headers::MODEL, model.clone());
     }
-    digits[first] = b'0' + u8::try_from(rest).unwrap_or_default();
-    HeaderValue::from_bytes(&digits[first..]).unwrap_or_else(|_| HeaderValue::from(number))
+    headers.insert(headers::ATTEMPTS, attempts.into());
 }
 
 /// What became of the request, where the model has another API format (T3, T9).
@@ -95,15 +94,6 @@ fn insert_translation_headers(headers: &mut HeaderMap, translated: &Translated) 
         // The caller's names of fields: what cannot stand in a header is no field of an API format.
         if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(name, value);
-        }
-    }
-}
-
-/// The usage that the provider reports. A stream reports it at its end, when the head is sent.
-fn insert_usage_headers(headers: &mut HeaderMap, usage: Usage) {
-    for (name, tokens) in [(headers::INPUT_TOKENS, usage.input), (headers::OUTPUT_TOKENS, usage.output)] {
-        if let Some(tokens) = tokens {
-            headers.insert(name, number(tokens));
         }
     }
 }
@@ -127,16 +117,4 @@ pub(crate) fn set_event_stream_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(headers::ACCEL_BUFFERING, HeaderValue::from_static("no"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_decimal() {
-        for value in [0, 1, 9, 10, 1_234_567_890, u64::MAX] {
-            assert_eq!(number(value).to_str().unwrap(), value.to_string());
-        }
-    }
 }

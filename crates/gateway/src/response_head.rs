@@ -8,6 +8,8 @@ use std::{
 use http::{HeaderMap, StatusCode, Version, header};
 use http1::{push_content_length, push_field};
 
+use crate::{answer::Answer, headers};
+
 /// The length of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 const DATE_BYTES: usize = 29;
 
@@ -36,11 +38,19 @@ pub(crate) enum AfterResponse {
     Closes,
 }
 
+/// The headers of a response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ResponseHeaders<'a> {
+    pub(crate) map: &'a HeaderMap,
+    /// Whose own ones follow.
+    pub(crate) answer: Option<&'a Answer>,
+}
+
 /// Appends a head to what is to be sent. Of the headers, those about the connection and the length are this function's.
 pub(crate) fn write(
     output: &mut Vec<u8>,
     (version, status): (Version, StatusCode),
-    headers: &HeaderMap,
+    ResponseHeaders { map, answer }: ResponseHeaders<'_>,
     length: BodyLength,
     after: AfterResponse,
 ) {
@@ -50,15 +60,19 @@ pub(crate) fn write(
     output.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
     output.extend_from_slice(b"\r\n");
     let mut has_date = false;
-    for (name, value) in headers {
+    for (name, value) in map {
         if *name == header::CONTENT_LENGTH
             || *name == header::TRANSFER_ENCODING
             || *name == header::CONNECTION
+            || answer.is_some() && *name == headers::REQUEST_ID
         {
             continue;
         }
         has_date |= *name == header::DATE;
         push_field(output, name.as_str(), value.as_bytes());
+    }
+    if let Some(answer) = answer {
+        answer.push_headers(output);
     }
     match length {
         BodyLength::Exact(length) | BodyLength::OfHead(Some(length)) => {
@@ -119,7 +133,8 @@ mod tests {
         headers.append(header::SET_COOKIE, HeaderValue::from_static("b"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         let mut output = Vec::new();
-        write(&mut output, (version, StatusCode::from_u16(status).unwrap()), &headers, length, after);
+        let headers = ResponseHeaders { map: &headers, answer: None };
+        write(&mut output, (version, StatusCode::from_u16(status).unwrap()), headers, length, after);
         String::from_utf8(output).unwrap()
     }
 
@@ -162,7 +177,7 @@ mod tests {
         write(
             &mut output,
             (Version::HTTP_11, StatusCode::OK),
-            &HeaderMap::new(),
+            ResponseHeaders { map: &HeaderMap::new(), answer: None },
             BodyLength::None,
             AfterResponse::GoesOn,
         );

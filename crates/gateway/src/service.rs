@@ -84,7 +84,11 @@ impl Service {
                 }
             };
         self.app.refused_requests.record(&response, parts.uri.path(), address);
-        response.headers_mut().insert(headers::REQUEST_ID, request_id);
+        if let ResponseBody::Complete(answer) = response.body_mut() {
+            answer.request_id = Some(request_id);
+        } else {
+            response.headers_mut().insert(headers::REQUEST_ID, request_id);
+        }
         response
     }
 

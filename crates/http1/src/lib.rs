@@ -23,4 +23,4 @@ pub use chunked::Chunked;
 pub use framing::{Framing, Taken};
 pub use head::{BodyFields, blank_lines, head_length};
 pub use piece::{DataSlice, Malformed, Piece};
-pub use write::{push_content_length, push_field};
+pub use write::{push_content_length, push_field, push_number_field};

@@ -9,8 +9,15 @@ pub fn push_field(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// Appends `content-length`, in bytes.
 pub fn push_content_length(bytes: &mut Vec<u8>, length: u64) {
-    bytes.extend_from_slice(b"content-length: ");
-    push_number(bytes, length);
+    push_number_field(bytes, "content-length", length);
+}
+
+/// Appends a field whose value is a number.
+pub fn push_number_field(bytes: &mut Vec<u8>, name: &str, number: u64) {
+    for part in [name.as_bytes(), b": "] {
+        bytes.extend_from_slice(part);
+    }
+    push_number(bytes, number);
     bytes.extend_from_slice(b"\r\n");
 }
 

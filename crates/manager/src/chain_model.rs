@@ -22,8 +22,8 @@ impl ChainModel {
 
     /// Its key as the value of a header; `None`: it has characters that none can have.
     #[must_use]
-    pub fn header_value(&self) -> Option<HeaderValue> {
-        self.chain.entries[self.index].header_value().cloned()
+    pub fn header_value(&self) -> Option<&HeaderValue> {
+        self.chain.entries[self.index].header_value()
     }
 
     /// The chain.

@@ -204,13 +204,12 @@ impl<'a> FailoverLoop<'a> {
     /// The next event; `None`: nothing is in flight.
     async fn next_event(&mut self) -> Option<LoopEvent> {
         if let Some((index, delay)) = self.starting.take() {
-            // Boxed: it is large, and whoever holds a call moves it several times.
-            let attempt = Box::pin(self.context.attempt(index, delay));
             if self.has_none_in_flight() && self.hedge_at.is_none() {
-                // Nothing can happen beside it, as in nearly every call.
+                // Nothing can happen beside it, as in nearly every call. So it needs no memory of its own.
+                let attempt = pin!(self.context.attempt(index, delay));
                 return Some(LoopEvent::AttemptDone(attempt.await));
             }
-            self.in_flight.get_or_insert_default().push(attempt);
+            self.in_flight.get_or_insert_default().push(Box::pin(self.context.attempt(index, delay)));
         }
         let in_flight = self.in_flight.as_mut().filter(|in_flight| !in_flight.is_empty())?;
         let hedge_at = self.hedge_at;

@@ -8,6 +8,8 @@
 //! - A thread uses always the same copy, and whoever adds the copies up sees all.
 //! - Two copies share no cache line.
 
+mod first_read;
+
 use std::{
     cell::Cell,
     fmt,
@@ -18,6 +20,8 @@ use std::{
     },
     thread,
 };
+
+pub use first_read::first_read;
 
 /// More copies cost memory and save little.
 const MAX_CORES: usize = 64;

@@ -33,6 +33,28 @@ async fn a_response_names_the_model_that_gave_it() {
 }
 
 #[tokio::test]
+async fn the_gateways_own_headers_are_there_once_whatever_the_provider_has() {
+    let world = World::new().await;
+    let theirs =
+        ["x-request-id", "x-switchboard-model", "x-switchboard-attempts", "x-switchboard-input-tokens"];
+    let with_theirs = |error: ProviderError| {
+        theirs.iter().fold(error, |error, name| {
+            error.header(http::HeaderName::from_static(name), http::HeaderValue::from_static("theirs"))
+        })
+    };
+    world.first.script("m", with_theirs(ProviderError::content_policy()));
+    let response = world.chat("chat", false).header("x-request-id", "mine-7").send().await.unwrap();
+    assert_eq!(response.status(), 400);
+    let all = |name| {
+        response.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(all("x-request-id"), ["mine-7"]);
+    assert_eq!(all("x-upstream-request-id"), ["theirs"]);
+    assert_eq!((all("x-switchboard-model"), all("x-switchboard-attempts")), (vec!["openai:m"], vec!["1"]));
+    assert!(all("x-switchboard-input-tokens").is_empty(), "there are none");
+}
+
+#[tokio::test]
 async fn a_failed_model_is_replaced_by_the_next() {
     let world = World::new().await;
     world.first.script("m", status(529));

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http1::{Framing, Piece};
+use per_core::first_read;
 use tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::error::ClientError;
@@ -175,12 +176,17 @@ impl Connection {
     // A call of its own takes as long as what it does.
     #[inline(always)]
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, ClientError>> {
-        if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
-            self.make_room();
-        }
-        let room = self.unread.capacity() - self.unread.len();
-        let length = ready!(self.transport.poll_read_into(cx, &mut self.unread));
-        let length = length.map_err(|_| ClientError::Interrupted)?;
+        let (read, room) = if self.unread.capacity() == 0 {
+            let transport = &mut self.transport;
+            first_read(&mut self.unread, |buffer| (transport.poll_read_into(cx, buffer), buffer.capacity()))
+        } else {
+            if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
+                self.make_room();
+            }
+            let room = self.unread.capacity() - self.unread.len();
+            (self.transport.poll_read_into(cx, &mut self.unread), room)
+        };
+        let length = ready!(read).map_err(|_| ClientError::Interrupted)?;
         self.has_received |= length > 0;
         // Of TLS, records may wait behind those that were read.
         self.is_drained = length < room && matches!(self.transport, Transport::Tcp(_));
