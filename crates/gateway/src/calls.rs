@@ -72,6 +72,7 @@ pub(crate) async fn handle(
     response
 }
 
+#[cold]
 fn reject(error: &Error, dialect: Dialect, caller: &Caller) -> Response<ResponseBody> {
     error.respond(dialect, &caller.request_id).map(ResponseBody::Other)
 }

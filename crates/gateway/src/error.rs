@@ -39,6 +39,7 @@ pub(crate) struct Error {
 
 impl Error {
     /// An error that a retry does not fix.
+    #[cold]
     pub(crate) const fn new(status: StatusCode, code: &'static str, message: String) -> Self {
         Self {
             status,
@@ -52,6 +53,7 @@ impl Error {
     }
 
     /// The gateway is shutting down. The connection closes, so that the retry reaches another instance.
+    #[cold]
     pub(crate) fn shutting_down() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SHUTTING_DOWN_CODE, SHUTTING_DOWN_MESSAGE.to_owned())
             .with_retry_after(Duration::from_secs(1))
@@ -59,6 +61,7 @@ impl Error {
     }
 
     /// This process lacks what the request needs, for the moment (C8).
+    #[cold]
     pub(crate) fn overloaded(message: String) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
             .with_retry_after(Duration::from_secs(1))
@@ -66,6 +69,7 @@ impl Error {
     }
 
     /// The request is malformed.
+    #[cold]
     pub(crate) const fn invalid_request(message: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
@@ -95,6 +99,7 @@ impl Error {
     }
 
     /// The response, in the shape of this API format.
+    #[cold]
     pub(crate) fn respond(&self, dialect: Dialect, request_id: &HeaderValue) -> Response {
         let id = request_id.to_str().unwrap_or_default();
         let body = gateway_error(dialect, self.status.as_u16(), self.code, &self.message, id);
@@ -154,6 +159,7 @@ impl From<StoredResponseError> for Error {
 
 impl Error {
     /// Why a call got no response, for a client with this backoff.
+    #[cold]
     pub(crate) fn of_call(error: &CallError, backoff: ClientBackoff) -> Self {
         let backoff = error.outage().map(|outage| backoff.at_least(outage));
         let retry_after = error.retry_in().map(|wait| wait.max(backoff.unwrap_or_default()));

@@ -125,6 +125,7 @@ impl AttemptGuard {
     }
 
     /// The attempt failed.
+    #[cold]
     pub(crate) fn failed(self, error: &ProviderError, chain: &Chain) {
         spans::record_error_status(&self.span, error);
         self.finish(metric_label(error), |permit| record_outcome(permit, error, chain));

@@ -288,6 +288,7 @@ impl<'a> FailoverLoop<'a> {
     }
 
     /// What to do after an error.
+    #[cold]
     fn on_failure(&mut self, index: usize, error: Box<ProviderError>) -> NextAction {
         self.context.failures.add(&self.context.chain.entries[index].key, &*error);
         let retry = &self.context.chain.retry;

@@ -50,6 +50,7 @@ pub(crate) enum RetryDecision {
 }
 
 /// What to do after this error of a model of this chain.
+#[cold]
 pub(crate) fn classify_retry(error: &ProviderError, chain: &Chain) -> RetryDecision {
     match error.class {
         // C4: the same call does not try a model again that has timed out.
@@ -152,6 +153,7 @@ pub(crate) fn is_quota_error(error: &ProviderError) -> bool {
 }
 
 /// Reports to the circuit how an attempt failed.
+#[cold]
 pub(crate) fn record_outcome(permit: Permit, error: &ProviderError, chain: &Chain) {
     match error.class {
         FailureClass::UnknownModel if !chain.is_routed_model => permit.unknown_model(),
@@ -211,6 +213,7 @@ fn record_on_route(
 }
 
 /// Reports to the circuit that an attempt was dropped because its time was over.
+#[cold]
 pub(crate) fn record_timeout(permit: Permit) {
     permit.failed(Failure::new(FailureKind::Timeout));
 }

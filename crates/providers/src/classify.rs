@@ -10,6 +10,7 @@ use crate::response::CompleteResponse;
 use crate::retry_after;
 
 /// A response to a request for `model` with a status other than 2xx.
+#[cold]
 pub(crate) fn from_response(response: CompleteResponse, model: &str) -> ProviderError {
     let status = response.status.as_u16();
     let error = ErrorBody::from_body(status, model, &response.body);
@@ -37,6 +38,7 @@ fn delay_in_body(error: &ErrorBody, headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// A status other than 2xx, of a response whose body was not received.
+#[cold]
 pub(crate) fn from_status(status: u16, headers: &HeaderMap) -> ProviderError {
     let error = ErrorBody::from_codes(status, None, None);
     let class = class_of_status(status, error.category, || retry_after::retry_delay(headers));
@@ -47,6 +49,7 @@ pub(crate) fn from_status(status: u16, headers: &HeaderMap) -> ProviderError {
 }
 
 /// An error inside a 200. The caller may get `response`, with the status that the error names or implies.
+#[cold]
 pub(crate) fn from_error_in_body(error: ErrorBody, mut response: CompleteResponse) -> ProviderError {
     let implied_status = error.status.and_then(|status| StatusCode::from_u16(status).ok());
     response.status = implied_status.unwrap_or(StatusCode::BAD_GATEWAY);

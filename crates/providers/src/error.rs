@@ -152,12 +152,14 @@ impl ProviderError {
 
     /// The provider sent more than the `limit`, in bytes.
     #[must_use]
+    #[cold]
     pub const fn too_large(limit: usize) -> Self {
         Self::provider_failure(ProviderErrorKind::TooLarge(limit))
     }
 
     /// A failure of the provider without a response.
     #[must_use]
+    #[cold]
     pub const fn provider_failure(kind: ProviderErrorKind) -> Self {
         Self {
             kind,
@@ -201,6 +203,7 @@ impl ProviderError {
 /// Nobody's failure: what is wrong with the credentials is the operator's to mend, and a service that hands them out may be back
 /// in a moment.
 impl From<CredentialsError> for ProviderError {
+    #[cold]
     fn from(error: CredentialsError) -> Self {
         let class = if error.is_temporary() { FailureClass::LocalResource } else { FailureClass::Auth };
         Self {
@@ -213,6 +216,7 @@ impl From<CredentialsError> for ProviderError {
 }
 
 impl From<ClientError> for ProviderError {
+    #[cold]
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::NotConnected { cause, detail } => Self {

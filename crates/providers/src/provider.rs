@@ -533,6 +533,7 @@ fn first_deadline(start: Instant, call: &ProviderRequest<'_>) -> Deadline {
     first_byte.earlier(Deadline::new(start, timeouts.first_token, TimeoutKind::FirstToken))
 }
 
+#[cold]
 fn without_key(mut error: ProviderError, auth: &RequestAuth<'_>) -> ProviderError {
     if let Some(response) = &mut error.response {
         response.body = redact::without_key(std::mem::take(&mut response.body), auth.secret().as_ref());

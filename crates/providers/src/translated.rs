@@ -19,6 +19,7 @@ pub(crate) fn response(
 }
 
 /// An error, whose response the caller may get (T7).
+#[cold]
 pub(crate) fn error(mut error: ProviderError, translation: Option<&Translation>) -> ProviderError {
     if let (Some(translation), Some(response)) = (translation, &mut error.response) {
         error_response(response, translation);
