@@ -1,11 +1,10 @@
-//! Authentication of every request: its id, the host that it names, its key.
+//! Authentication of every request: the host that it names, its key.
 
 use std::sync::Arc;
 
 use breaker::CallerName;
 use http::{HeaderMap, HeaderValue, StatusCode, Version, request::Parts};
 use manager::AllowedModels;
-use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
     dashboard,
@@ -16,9 +15,6 @@ use crate::{
     present_headers::PresentHeaders,
     state::App,
 };
-
-/// The limit of a client's request id, in bytes.
-const MAX_REQUEST_ID_BYTES: usize = 128;
 
 /// Paths that need no key, because health checks and scrapers have none.
 const PUBLIC_PATHS: [&str; 8] = [
@@ -103,44 +99,4 @@ pub(crate) fn authenticate(
         // Claude Code takes a 401 for a passing trouble, and is silent for minutes unless it is told.
         Error::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message.to_owned()).without_retry()
     })
-}
-
-/// The client's id if it is safe to log, else a new one that sorts by time.
-pub(crate) fn request_id(headers: &HeaderMap, present: PresentHeaders) -> HeaderValue {
-    let is_valid = |id: &&HeaderValue| {
-        let id = id.as_bytes();
-        (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
-            && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte))
-    };
-    if present.request_id
-        && let Some(id) = headers.get(headers::REQUEST_ID).filter(is_valid)
-    {
-        return id.clone();
-    }
-    let mut buffer = Uuid::encode_buffer();
-    // `now_v7` counts within a millisecond, behind a lock that all cores share.
-    let id = Uuid::new_v7(Timestamp::now(NoContext)).hyphenated().encode_lower(&mut buffer);
-    HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clients_id_is_kept_if_it_is_safe_to_log() {
-        let id_of = |text: &[u8]| {
-            let mut headers = HeaderMap::new();
-            headers.insert(headers::REQUEST_ID, HeaderValue::from_bytes(text).unwrap());
-            request_id(&headers, PresentHeaders::of(&headers))
-        };
-        for good in ["a", "trace-1.2:3_4", &"x".repeat(128)] {
-            assert_eq!(id_of(good.as_bytes()), *good);
-        }
-        for bad in ["", "two words", "tab\tbed", "ü", "\"quoted\"", &"x".repeat(129)] {
-            let id = id_of(bad.as_bytes());
-            let id: Uuid = id.to_str().unwrap().parse().unwrap();
-            assert_eq!(id.get_version_num(), 7, "{bad:?}");
-        }
-    }
 }

@@ -17,7 +17,6 @@ use http1::Framing;
 use tokio::net::TcpStream;
 
 use crate::{
-    auth,
     client_socket::{ClientTimeout, SharedSocket},
     connection_state::{ConnectionPhase, ConnectionState},
     error::{Error, dialect_of},
@@ -27,6 +26,7 @@ use crate::{
     refused_requests::RemoteAddress,
     request_body::{self, RequestBody},
     request_head::{BadHead, HeadReader, RequestHead},
+    request_id::request_id,
     request_path, request_rules,
     response_body::ResponseBody,
     response_head::{self, AfterResponse, BodyLength, ResponseHeaders},
@@ -460,7 +460,7 @@ fn overloaded() -> Error {
 }
 
 fn reject(error: &Error, request: &Parts, present: PresentHeaders) -> Response<ResponseBody> {
-    let id = auth::request_id(&request.headers, present);
+    let id = request_id(&request.headers, present);
     let mut response = error.respond(dialect_of(request.uri.path(), &request.headers), &id);
     response.headers_mut().insert(headers::REQUEST_ID, id);
     response.map(ResponseBody::Other)

@@ -38,6 +38,7 @@
 //! fleet ─▶ store_report  demo_providers
 //!    ▼
 //! shutdown ─▶ fair_share    loopback  request_rules ─▶ present_headers    these use no other file
+//! request_id ─▶ present_headers, headers
 //! client_backoff  headers  duration  lazy_timer  openapi
 //! dashboard  request_path  refused_requests  resources ─▶ workers
 //! ```
@@ -59,7 +60,7 @@
 //! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
-//! | `auth` | authentication of every request |
+//! | `auth`, `request_id` | authentication of every request; the id that it comes with or gets |
 //! | `keys`, `key_digest` | the keys with their names and permissions, and how they are compared |
 //! | `active_keys`, `refused_requests` | the keys in force, which can be replaced; requests with a wrong key, to an unknown path, … |
 //! | `loopback` | the hosts that a listener without keys accepts |
@@ -140,6 +141,7 @@ mod present_headers;
 mod refused_requests;
 mod request_body;
 mod request_head;
+mod request_id;
 mod request_path;
 mod request_rules;
 mod resources;

@@ -8,13 +8,14 @@ use http::{Method, Request, Response, request::Parts};
 use tower::ServiceExt as _;
 
 use crate::{
-    auth::{Caller, authenticate, is_public, request_id},
+    auth::{Caller, authenticate, is_public},
     calls,
     error::dialect_of,
     headers,
     present_headers::PresentHeaders,
     refused_requests::RemoteAddress,
     request_body::RequestBody,
+    request_id::request_id,
     response_body::ResponseBody,
     router::{call_endpoint, only_post, router},
     state::App,
