@@ -5,6 +5,7 @@
 //!
 //! Nothing but syntax fails here. Types are the readers' business: see [`FromAny`](crate::lenient::FromAny).
 
+mod block;
 mod cursor;
 mod error;
 mod nesting;

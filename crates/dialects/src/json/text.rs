@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use wide::i8x16;
-
-use super::error::{NotJson, Result};
+use super::{
+    block::{BLOCK, Block},
+    error::{NotJson, Result},
+};
 
 /// A string, as it is written. It can be decoded: it is UTF-8, and its surrogates come in pairs.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +92,7 @@ pub(super) fn plain_end(data: &[u8], start: usize) -> usize {
     let (blocks, last) = data.get(start..).unwrap_or_default().as_chunks();
     let mut at = start;
     for block in blocks {
-        let special = more_than_plain(i8x16::new(block.map(u8::cast_signed)));
+        let special = more_than_plain(Block::new(block));
         if special != 0 {
             return at + special.trailing_zeros() as usize;
         }
@@ -102,9 +103,8 @@ pub(super) fn plain_end(data: &[u8], start: usize) -> usize {
 
 /// A bit for each byte that is no ASCII character standing for itself.
 #[inline]
-fn more_than_plain(block: i8x16) -> u32 {
-    // As signed numbers, what is not ASCII is below zero.
-    (special_bytes(block) | block.simd_lt(i8x16::splat(b' '.cast_signed()))).to_bitmask()
+fn more_than_plain(block: Block) -> u32 {
+    (special_bytes(block) | block.below(b' ')).high_bits()
 }
 
 /// The same index in the last bytes of a text, which are no block.
@@ -121,9 +121,8 @@ fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Traits)> {
     let mut seen = Traits::default();
     loop {
         let block = block_at(data, at);
-        let non_ascii = block.to_bitmask();
-        let below_space = block.simd_lt(i8x16::splat(b' '.cast_signed())).to_bitmask();
-        let special = special_bytes(block).to_bitmask() | below_space & !non_ascii;
+        let non_ascii = block.high_bits();
+        let special = special_bytes(block).high_bits() | block.below(b' ').high_bits() & !non_ascii;
         if special == 0 {
             seen.non_ascii |= non_ascii != 0;
             at += BLOCK;
@@ -143,15 +142,13 @@ fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Traits)> {
     }
 }
 
-/// Bytes that are looked at together.
-const BLOCK: usize = 16;
-
 /// Behind the end are zeros, which no string may have.
 #[inline]
-fn block_at(data: &[u8], at: usize) -> i8x16 {
-    let block = data.get(at..).and_then(<[u8]>::first_chunk);
-    let block: [u8; BLOCK] = block.copied().unwrap_or_else(|| last_block(data, at));
-    i8x16::new(block.map(u8::cast_signed))
+fn block_at(data: &[u8], at: usize) -> Block {
+    match data.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(block) => Block::new(block),
+        None => Block::new(&last_block(data, at)),
+    }
 }
 
 #[cold]
@@ -166,8 +163,8 @@ fn last_block(data: &[u8], at: usize) -> [u8; BLOCK] {
 
 /// Those that are a quote or a backslash.
 #[inline]
-fn special_bytes(block: i8x16) -> i8x16 {
-    block.simd_eq(i8x16::splat(b'"'.cast_signed())) | block.simd_eq(i8x16::splat(b'\\'.cast_signed()))
+fn special_bytes(block: Block) -> Block {
+    block.equal(b'"') | block.equal(b'\\')
 }
 
 /// Of the escape that begins here, in bytes.
