@@ -4,12 +4,14 @@
 //! runs the commands ([`commands`]) and prints the results ([`output`]). Results go to standard output, logs and errors
 //! to standard error ([`logging`]). The exit code is 0 on success, 1 on failure and 2 on a usage error.
 //!
-//! It is a library with a small `main`, so that tests and documentation reach all of it.
+//! It is a library with a tiny `main`, so that tests and documentation reach all of it, and it is compiled once.
 //!
 //! Dependencies between its modules run one way:
 //!
 //! ```text
-//! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
+//! main ─▶ program
+//!            ▼
+//!         commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
 //!            │                  └─▶ log_line ─▶ log_queue ─▶ printable ◀─ output, screen
 //!            ├──────▶ reload ──────────────────────────────▶ config
 //!            ├──────▶ limits, memory, screen, table ─▶ output ─▶ wrap
@@ -28,6 +30,7 @@ pub mod logging;
 pub mod memory;
 pub mod output;
 pub mod printable;
+pub mod program;
 pub mod reload;
 mod screen;
 pub mod service_manager;
