@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use breaker::CallerName;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, request::Parts};
+use http::{HeaderValue, StatusCode, Version, request::Parts};
 use manager::AllowedModels;
 
 use crate::{
     dashboard,
     error::Error,
-    headers,
     keys::{AuthError, Key, Role},
     loopback,
     present_headers::PresentHeaders,
