@@ -17,14 +17,14 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
-    Call, CallMetrics, Chain, ChainModel, TracePropagator, Translated, attempt_failures::AttemptFailures,
-    metrics::CallSummary, outcome::ANSWERED, spans,
+    Call, CallLine, CallLines, CallMetrics, Chain, ChainModel, TracePropagator, Translated,
+    attempt_failures::AttemptFailures, metrics::CallSummary, outcome::ANSWERED, spans,
 };
 
 /// The longest name of a model in the log, in characters: a client may send any name.
 const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;
 
-/// The longest id in the log that a provider gives to a request, in characters.
+/// The longest id in the log that a provider gives to a request, in characters, of a byte each.
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// The record of a call so far. It is logged when it is dropped; without an outcome, the client has disconnected.
@@ -55,6 +55,8 @@ pub(crate) struct CallLog {
     /// The tokens that a complete response reports.
     usage: Usage,
     span: Span,
+    /// Where its line goes; `None`: it has none.
+    lines: Option<&'static dyn CallLines>,
 }
 
 impl CallLog {
@@ -64,6 +66,7 @@ impl CallLog {
         chain: Option<&Arc<Chain>>,
         metrics: CoreArc<CallMetrics>,
         propagator: Option<&dyn TracePropagator>,
+        lines: Option<&'static dyn CallLines>,
     ) -> Box<Self> {
         let stream = call.request.stream();
         metrics.call_started(stream);
@@ -87,6 +90,7 @@ impl CallLog {
             attempts: AtomicU32::new(0),
             failures: AttemptFailures::default(),
             usage: Usage::default(),
+            lines,
         })
     }
 
@@ -118,13 +122,13 @@ impl CallLog {
 
     /// The provider's own id of the request, from the headers that the caller gets. It is for the log alone.
     pub(crate) fn set_upstream_request(&mut self, headers: &HeaderMap) {
-        if !tracing::enabled!(tracing::Level::INFO) {
+        if self.lines.is_none() {
             return;
         }
         // Few headers are left, and to look for a name costs more than to compare it.
         let id = headers.iter().find(|(name, _)| **name == UPSTREAM_REQUEST_ID);
         let id = id.and_then(|(_, id)| id.to_str().ok());
-        self.upstream_request = id.map(|id| id.chars().take(MAX_REQUEST_ID_CHARS).collect());
+        self.upstream_request = id.map(|id| id.get(..MAX_REQUEST_ID_CHARS).unwrap_or(id).into());
     }
 
     /// The model that responded has another API format.
@@ -174,6 +178,31 @@ impl CallLog {
     }
 }
 
+impl CallLog {
+    fn add_line(&mut self, lines: &dyn CallLines, outcome: &'static str, duration: Duration) {
+        let failures = self.failures.list();
+        let dropped = self.translated.as_ref().and_then(Translated::dropped_list);
+        lines.add(&CallLine {
+            request: &self.id,
+            caller: self.caller.as_ref().map(CallerName::as_str),
+            path: self.endpoint.path(),
+            stream: self.stream,
+            model: requested(self.chain.as_deref(), self.unknown.as_deref()),
+            answered_by: self.answered_by.as_deref().map(ModelKey::as_str),
+            upstream_request: self.upstream_request.as_deref(),
+            attempts: self.attempts.load(Ordering::Relaxed),
+            attempt_failures: failures.as_deref(),
+            translated: self.translated.as_ref(),
+            dropped: dropped.as_deref(),
+            duration_ms: whole_millis(duration),
+            first_token_ms: self.first_token.map(whole_millis),
+            tokens_in: self.usage.input,
+            tokens_out: self.usage.output,
+            outcome,
+        });
+    }
+}
+
 impl Drop for CallLog {
     fn drop(&mut self) {
         let outcome = self.outcome.unwrap_or_else(|| self.metrics.dropped_call_outcome());
@@ -189,25 +218,9 @@ impl Drop for CallLog {
         };
         self.metrics.call_ended(self.stream, &summary);
         self.record_span(outcome);
-        tracing::info!(
-            request = &*self.id,
-            caller = self.caller.as_ref().map(CallerName::as_str),
-            path = self.endpoint.path(),
-            stream = self.stream,
-            model = requested(self.chain.as_deref(), self.unknown.as_deref()),
-            answered_by = self.answered_by.as_deref().map(ModelKey::as_str),
-            upstream_request = self.upstream_request.as_deref(),
-            attempts = self.attempts.load(Ordering::Relaxed),
-            attempt_failures = self.failures.list(),
-            translated = self.translated.as_ref().map(tracing::field::display),
-            dropped = self.translated.as_ref().and_then(Translated::dropped_list),
-            duration_ms = whole_millis(duration),
-            first_token_ms = self.first_token.map(whole_millis),
-            tokens_in = self.usage.input,
-            tokens_out = self.usage.output,
-            outcome,
-            "call"
-        );
+        if let Some(lines) = self.lines {
+            self.add_line(lines, outcome, duration);
+        }
     }
 }
 
