@@ -100,14 +100,14 @@ impl CallLine<'_> {
             fields.text("dropped", dropped);
         }
         fields.number("duration_ms", self.duration_ms);
-        for (name, number) in [
-            ("first_token_ms", self.first_token_ms),
-            ("tokens_in", self.tokens_in),
-            ("tokens_out", self.tokens_out),
-        ] {
-            if let Some(number) = number {
-                fields.number(name, number);
-            }
+        if let Some(duration) = self.first_token_ms {
+            fields.number("first_token_ms", duration);
+        }
+        if let Some(tokens) = self.tokens_in {
+            fields.number("tokens_in", tokens);
+        }
+        if let Some(tokens) = self.tokens_out {
+            fields.number("tokens_out", tokens);
         }
         fields.label("outcome", self.outcome);
     }

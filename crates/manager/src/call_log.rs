@@ -125,10 +125,7 @@ impl CallLog {
         if self.lines.is_none() {
             return;
         }
-        // Few headers are left, and to look for a name costs more than to compare it.
-        let id = headers.iter().find(|(name, _)| **name == UPSTREAM_REQUEST_ID);
-        let id = id.and_then(|(_, id)| id.to_str().ok());
-        self.upstream_request = id.map(|id| id.get(..MAX_REQUEST_ID_CHARS).unwrap_or(id).into());
+        self.upstream_request = upstream_request(headers).map(Into::into);
     }
 
     /// The model that responded has another API format.
@@ -229,6 +226,14 @@ pub(crate) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
+/// A provider's id of a request, of limited length.
+fn upstream_request(headers: &HeaderMap) -> Option<&str> {
+    // Few headers are left, and to look for a name costs more than to compare it.
+    let (_, id) = headers.iter().find(|(name, _)| **name == UPSTREAM_REQUEST_ID)?;
+    let id = id.to_str().ok()?;
+    Some(id.get(..MAX_REQUEST_ID_CHARS).unwrap_or(id))
+}
+
 /// A client's name for a model, of limited length.
 fn truncate_name(name: &str) -> Box<str> {
     name.chars().take(MAX_NAME_CHARS).collect()
@@ -237,4 +242,29 @@ fn truncate_name(name: &str) -> Box<str> {
 /// The requested route or model.
 fn requested<'a>(chain: Option<&'a Chain>, unknown: Option<&'a str>) -> &'a str {
     chain.map_or(unknown.unwrap_or_default(), Chain::name)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_others_name_is_of_limited_length() {
+        let longest = "x".repeat(MAX_REQUEST_ID_CHARS);
+        for (id, logged) in [
+            ("req_1", Some("req_1")),
+            (&longest, Some(longest.as_str())),
+            (&format!("{longest}y"), Some(&longest)),
+            ("\u{fc}", None),
+        ] {
+            let id = HeaderValue::from_str(id).unwrap();
+            let headers = HeaderMap::from_iter([(UPSTREAM_REQUEST_ID, id)]);
+            assert_eq!(upstream_request(&headers), logged);
+        }
+        assert_eq!(upstream_request(&HeaderMap::new()), None);
+        let name = "ü".repeat(MAX_NAME_CHARS);
+        assert_eq!(*truncate_name(&format!("{name}ü")), *name);
+    }
 }

@@ -95,14 +95,27 @@ fn push_quoted(line: &mut Vec<u8>, text: &str) {
     line.push(b'"');
 }
 
-/// The fields of a line of text.
+/// Adds the text in quotes if it needs no escape there.
+fn push_plain(line: &mut Vec<u8>, text: &str) -> bool {
+    let is_plain = is_plain(text.as_bytes());
+    if is_plain {
+        push_quoted(line, text);
+    }
+    is_plain
+}
+
+fn push_flag(line: &mut Vec<u8>, value: bool) {
+    line.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
+/// The fields of a line of text. Everything about a name is inlined, so that it is copied as the constant that it is.
 struct TextFields<'a, const COLOURED: bool> {
     line: &'a mut Vec<u8>,
     is_plain: bool,
 }
 
 impl<const COLOURED: bool> TextFields<'_, COLOURED> {
-    #[inline]
+    #[inline(always)]
     fn name(&mut self, name: &'static str) {
         self.line.extend_from_slice(if COLOURED { b" \x1b[3m" } else { b" " });
         self.line.extend_from_slice(name.as_bytes());
@@ -111,18 +124,17 @@ impl<const COLOURED: bool> TextFields<'_, COLOURED> {
 }
 
 impl<const COLOURED: bool> LineFields for TextFields<'_, COLOURED> {
-    #[inline]
+    #[inline(always)]
     fn text(&mut self, name: &'static str, value: &str) {
         self.name(name);
-        if is_plain(value.as_bytes()) {
-            return push_quoted(self.line, value);
+        if !push_plain(self.line, value) {
+            self.is_plain = false;
+            // Writing to memory cannot fail; so below.
+            _ = write!(self.line, "{value:?}");
         }
-        self.is_plain = false;
-        // Writing to memory cannot fail; so below.
-        _ = write!(self.line, "{value:?}");
     }
 
-    #[inline]
+    #[inline(always)]
     fn label(&mut self, name: &'static str, value: &'static str) {
         self.name(name);
         push_quoted(self.line, value);
@@ -135,27 +147,27 @@ impl<const COLOURED: bool> LineFields for TextFields<'_, COLOURED> {
         self.is_plain &= is_plain(&self.line[start..]);
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, name: &'static str, value: u64) {
         self.name(name);
         push_number(self.line, value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn flag(&mut self, name: &'static str, value: bool) {
         self.name(name);
-        self.line.extend_from_slice(if value { b"true" } else { b"false" });
+        push_flag(self.line, value);
     }
 }
 
-/// The fields of a JSON object, after its first.
+/// The fields of a JSON object, after its first. Inlined like those of a text.
 struct ObjectFields<'a> {
     line: &'a mut Vec<u8>,
     is_plain: bool,
 }
 
 impl ObjectFields<'_> {
-    #[inline]
+    #[inline(always)]
     fn name(&mut self, name: &'static str) {
         self.line.extend_from_slice(b",\"");
         self.line.extend_from_slice(name.as_bytes());
@@ -164,18 +176,17 @@ impl ObjectFields<'_> {
 }
 
 impl LineFields for ObjectFields<'_> {
-    #[inline]
+    #[inline(always)]
     fn text(&mut self, name: &'static str, value: &str) {
         self.name(name);
-        if is_plain(value.as_bytes()) {
-            return push_quoted(self.line, value);
+        if !push_plain(self.line, value) {
+            self.is_plain = false;
+            // Writing a text to memory cannot fail.
+            _ = serde_json::to_writer(&mut *self.line, value);
         }
-        self.is_plain = false;
-        // Writing a text to memory cannot fail.
-        _ = serde_json::to_writer(&mut *self.line, value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn label(&mut self, name: &'static str, value: &'static str) {
         self.name(name);
         push_quoted(self.line, value);
@@ -185,16 +196,16 @@ impl LineFields for ObjectFields<'_> {
         self.text(name, &value.to_string());
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, name: &'static str, value: u64) {
         self.name(name);
         push_number(self.line, value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn flag(&mut self, name: &'static str, value: bool) {
         self.name(name);
-        self.line.extend_from_slice(if value { b"true" } else { b"false" });
+        push_flag(self.line, value);
     }
 }
 

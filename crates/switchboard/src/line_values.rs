@@ -6,7 +6,6 @@ use std::{
 };
 
 /// Whether the text is the same within quotes, as text and as JSON: printable ASCII without `"` and `\`.
-#[inline]
 pub(crate) fn is_plain(text: &[u8]) -> bool {
     // In blocks of one size, which are looked at in a few instructions each.
     let (blocks, rest) = text.as_chunks::<16>();
@@ -24,7 +23,6 @@ fn is_plain_block(block: &[u8; 16]) -> bool {
 }
 
 /// Adds a number.
-#[inline]
 pub(crate) fn push_number(line: &mut Vec<u8>, number: u64) {
     if number < 10 {
         return line.push(digit(number));
