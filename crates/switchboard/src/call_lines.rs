@@ -95,11 +95,31 @@ fn push_quoted(line: &mut Vec<u8>, text: &str) {
     line.push(b'"');
 }
 
-/// Adds the text in quotes if it needs no escape there.
-fn push_plain(line: &mut Vec<u8>, text: &str) -> bool {
+/// Adds a text of this program.
+fn push_label(line: &mut Vec<u8>, text: &'static str) {
+    debug_assert!(is_plain(text.as_bytes()), "{text}");
+    push_quoted(line, text);
+}
+
+/// Adds a text, as text; `false`: it needed escapes.
+fn push_text(line: &mut Vec<u8>, text: &str) -> bool {
     let is_plain = is_plain(text.as_bytes());
     if is_plain {
         push_quoted(line, text);
+    } else {
+        // Writing to memory cannot fail; so below.
+        _ = write!(line, "{text:?}");
+    }
+    is_plain
+}
+
+/// The same as JSON.
+fn push_json(line: &mut Vec<u8>, text: &str) -> bool {
+    let is_plain = is_plain(text.as_bytes());
+    if is_plain {
+        push_quoted(line, text);
+    } else {
+        _ = serde_json::to_writer(line, text);
     }
     is_plain
 }
@@ -127,17 +147,13 @@ impl<const COLOURED: bool> LineFields for TextFields<'_, COLOURED> {
     #[inline(always)]
     fn text(&mut self, name: &'static str, value: &str) {
         self.name(name);
-        if !push_plain(self.line, value) {
-            self.is_plain = false;
-            // Writing to memory cannot fail; so below.
-            _ = write!(self.line, "{value:?}");
-        }
+        self.is_plain &= push_text(self.line, value);
     }
 
     #[inline(always)]
     fn label(&mut self, name: &'static str, value: &'static str) {
         self.name(name);
-        push_quoted(self.line, value);
+        push_label(self.line, value);
     }
 
     fn value(&mut self, name: &'static str, value: &dyn fmt::Display) {
@@ -179,17 +195,13 @@ impl LineFields for ObjectFields<'_> {
     #[inline(always)]
     fn text(&mut self, name: &'static str, value: &str) {
         self.name(name);
-        if !push_plain(self.line, value) {
-            self.is_plain = false;
-            // Writing a text to memory cannot fail.
-            _ = serde_json::to_writer(&mut *self.line, value);
-        }
+        self.is_plain &= push_json(self.line, value);
     }
 
     #[inline(always)]
     fn label(&mut self, name: &'static str, value: &'static str) {
         self.name(name);
-        push_quoted(self.line, value);
+        push_label(self.line, value);
     }
 
     fn value(&mut self, name: &'static str, value: &dyn fmt::Display) {
@@ -255,7 +267,7 @@ mod tests {
     }
 
     /// The shortest line, the longest, and one of texts that need escapes.
-    fn with_calls(mut take: impl FnMut(&CallLine<'_>)) {
+    fn with_calls(take: impl FnMut(&CallLine<'_>)) {
         let shortest = CallLine {
             request: "a",
             caller: None,
@@ -302,7 +314,7 @@ mod tests {
             upstream_request: Some("\u{1b}[31m\t\u{7f}"),
             ..longest
         };
-        [shortest, longest, hostile].iter().for_each(|call| take(call));
+        [shortest, longest, hostile].iter().for_each(take);
     }
 
     /// The line as an event of `tracing`.
