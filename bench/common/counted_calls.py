@@ -29,6 +29,7 @@ SHORT, LONG = 23, 63
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 CASES = {  # name: (what it is, path, model asked for, events of the stream or 0)
     "call": ("plain call", CHAT, MODEL, 0),
+    "logged": ("plain call with its line in the log", CHAT, MODEL, 0),
     "routed": ("plain call by a route of two models", CHAT, "well", 0),
     "passing": ("the same, the first circuit open", CHAT, "open", 0),
     "stream": (f"stream of {SHORT} events", CHAT, MODEL, SHORT),
@@ -37,7 +38,7 @@ CASES = {  # name: (what it is, path, model asked for, events of the stream or 0
     "translated_stream": (f"translated stream of {SHORT} events", MESSAGES, f"openai:{MODEL}", SHORT),
     "translated_longer": (f"translated stream of {LONG} events", MESSAGES, f"openai:{MODEL}", LONG),
 }
-CALLS, STREAMS = (50, 250), (15, 45)
+CALLS, STREAMS = (50, 850), (15, 105)
 IDLE = 1, 6
 SPINS = "<std::sys::sync::mutex::futex::Mutex>::lock_contended"
 COMMON = f'"id":"chatcmpl-C1dGf9Y3q7hVnUbT5rKzWm2LxPaE8","created":1754000000,"model":"{MODEL}","object":"chat.completion'
@@ -144,7 +145,8 @@ def collect(program, case, calls, idle=0):
         pathlib.Path(work, "switchboard.toml").write_text(CONFIG)
         port, result = processes.free_port(), pathlib.Path(work, "callgrind.out")
         command = ["valgrind", "--tool=callgrind", "--dump-line=no", f"--callgrind-out-file={result}"]
-        environment = {"TOKIO_WORKER_THREADS": "1"} | processes.gateway_environment(listener.getsockname()[1])
+        provider, log = listener.getsockname()[1], None if case == "logged" else "warn"
+        environment = {"TOKIO_WORKER_THREADS": "1"} | processes.gateway_environment(provider, log=log)
         with processes.running([*command, *processes.gateway(program, port)], port, work, environment) as gateway:
             start = time.monotonic()
             threading.Thread(target=provide, args=(listener, gateway.pid, length), daemon=True).start()
@@ -184,6 +186,7 @@ def measure(program):
     event = lambda longer, stream: difference(costs[longer], costs[stream], LONG - SHORT)
     return {
         "plain_call": ("plain call", costs["call"]),
+        "log_line": ("its line in the log", difference(costs["logged"], costs["call"])),
         "stream": (CASES["stream"][0], costs["stream"]),
         "event": ("one event of a stream", event("longer", "stream")),
         "routed_call": (CASES["routed"][0], costs["routed"]),

@@ -17,14 +17,14 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
-    Call, CallMetrics, Chain, ChainModel, TracePropagator, Translated, attempt_failures::AttemptFailures,
-    metrics::CallSummary, outcome::ANSWERED, spans,
+    Call, CallLine, CallLines, CallMetrics, Chain, ChainModel, TracePropagator, Translated,
+    attempt_failures::AttemptFailures, metrics::CallSummary, outcome::ANSWERED, spans,
 };
 
 /// The longest name of a model in the log, in characters: a client may send any name.
 const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;
 
-/// The longest id in the log that a provider gives to a request, in characters.
+/// The longest id in the log that a provider gives to a request, in characters, of a byte each.
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// The record of a call so far. It is logged when it is dropped; without an outcome, the client has disconnected.
@@ -55,6 +55,8 @@ pub(crate) struct CallLog {
     /// The tokens that a complete response reports.
     usage: Usage,
     span: Span,
+    /// Where its line goes; `None`: it has none.
+    lines: Option<&'static dyn CallLines>,
 }
 
 impl CallLog {
@@ -64,6 +66,7 @@ impl CallLog {
         chain: Option<&Arc<Chain>>,
         metrics: CoreArc<CallMetrics>,
         propagator: Option<&dyn TracePropagator>,
+        lines: Option<&'static dyn CallLines>,
     ) -> Box<Self> {
         let stream = call.request.stream();
         metrics.call_started(stream);
@@ -87,6 +90,7 @@ impl CallLog {
             attempts: AtomicU32::new(0),
             failures: AttemptFailures::default(),
             usage: Usage::default(),
+            lines,
         })
     }
 
@@ -118,13 +122,10 @@ impl CallLog {
 
     /// The provider's own id of the request, from the headers that the caller gets. It is for the log alone.
     pub(crate) fn set_upstream_request(&mut self, headers: &HeaderMap) {
-        if !tracing::enabled!(tracing::Level::INFO) {
+        if self.lines.is_none() {
             return;
         }
-        // Few headers are left, and to look for a name costs more than to compare it.
-        let id = headers.iter().find(|(name, _)| **name == UPSTREAM_REQUEST_ID);
-        let id = id.and_then(|(_, id)| id.to_str().ok());
-        self.upstream_request = id.map(|id| id.chars().take(MAX_REQUEST_ID_CHARS).collect());
+        self.upstream_request = upstream_request(headers).map(Into::into);
     }
 
     /// The model that responded has another API format.
@@ -174,6 +175,31 @@ impl CallLog {
     }
 }
 
+impl CallLog {
+    fn add_line(&mut self, lines: &dyn CallLines, outcome: &'static str, duration: Duration) {
+        let failures = self.failures.list();
+        let dropped = self.translated.as_ref().and_then(Translated::dropped_list);
+        lines.add(&CallLine {
+            request: &self.id,
+            caller: self.caller.as_ref().map(CallerName::as_str),
+            path: self.endpoint.path(),
+            stream: self.stream,
+            model: requested(self.chain.as_deref(), self.unknown.as_deref()),
+            answered_by: self.answered_by.as_deref().map(ModelKey::as_str),
+            upstream_request: self.upstream_request.as_deref(),
+            attempts: self.attempts.load(Ordering::Relaxed),
+            attempt_failures: failures.as_deref(),
+            translated: self.translated.as_ref(),
+            dropped: dropped.as_deref(),
+            duration_ms: whole_millis(duration),
+            first_token_ms: self.first_token.map(whole_millis),
+            tokens_in: self.usage.input,
+            tokens_out: self.usage.output,
+            outcome,
+        });
+    }
+}
+
 impl Drop for CallLog {
     fn drop(&mut self) {
         let outcome = self.outcome.unwrap_or_else(|| self.metrics.dropped_call_outcome());
@@ -189,31 +215,23 @@ impl Drop for CallLog {
         };
         self.metrics.call_ended(self.stream, &summary);
         self.record_span(outcome);
-        tracing::info!(
-            request = &*self.id,
-            caller = self.caller.as_ref().map(CallerName::as_str),
-            path = self.endpoint.path(),
-            stream = self.stream,
-            model = requested(self.chain.as_deref(), self.unknown.as_deref()),
-            answered_by = self.answered_by.as_deref().map(ModelKey::as_str),
-            upstream_request = self.upstream_request.as_deref(),
-            attempts = self.attempts.load(Ordering::Relaxed),
-            attempt_failures = self.failures.list(),
-            translated = self.translated.as_ref().map(tracing::field::display),
-            dropped = self.translated.as_ref().and_then(Translated::dropped_list),
-            duration_ms = whole_millis(duration),
-            first_token_ms = self.first_token.map(whole_millis),
-            tokens_in = self.usage.input,
-            tokens_out = self.usage.output,
-            outcome,
-            "call"
-        );
+        if let Some(lines) = self.lines {
+            self.add_line(lines, outcome, duration);
+        }
     }
 }
 
 /// The duration in the log: in whole ms, rounded up.
 pub(crate) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
+}
+
+/// A provider's id of a request, of limited length.
+fn upstream_request(headers: &HeaderMap) -> Option<&str> {
+    // Few headers are left, and to look for a name costs more than to compare it.
+    let (_, id) = headers.iter().find(|(name, _)| **name == UPSTREAM_REQUEST_ID)?;
+    let id = id.to_str().ok()?;
+    Some(id.get(..MAX_REQUEST_ID_CHARS).unwrap_or(id))
 }
 
 /// A client's name for a model, of limited length.
@@ -224,4 +242,29 @@ fn truncate_name(name: &str) -> Box<str> {
 /// The requested route or model.
 fn requested<'a>(chain: Option<&'a Chain>, unknown: Option<&'a str>) -> &'a str {
     chain.map_or(unknown.unwrap_or_default(), Chain::name)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_others_name_is_of_limited_length() {
+        let longest = "x".repeat(MAX_REQUEST_ID_CHARS);
+        for (id, logged) in [
+            ("req_1", Some("req_1")),
+            (&longest, Some(longest.as_str())),
+            (&format!("{longest}y"), Some(&longest)),
+            ("\u{fc}", None),
+        ] {
+            let id = HeaderValue::from_str(id).unwrap();
+            let headers = HeaderMap::from_iter([(UPSTREAM_REQUEST_ID, id)]);
+            assert_eq!(upstream_request(&headers), logged);
+        }
+        assert_eq!(upstream_request(&HeaderMap::new()), None);
+        let name = "ü".repeat(MAX_NAME_CHARS);
+        assert_eq!(*truncate_name(&format!("{name}ü")), *name);
+    }
 }

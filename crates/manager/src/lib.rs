@@ -32,6 +32,7 @@
 //!    ▼
 //! chain_model                   a model of a chain, without its own reference count
 //! outcome, events               what an error means; the events of a stream
+//! call_line                     what the log says about a call
 //! conversation                  which conversation a call belongs to
 //!    ▼
 //! route_status                  where the calls of each route go now
@@ -89,6 +90,7 @@ mod balance;
 mod buffered_stream;
 mod call;
 mod call_limit;
+mod call_line;
 mod call_log;
 mod candidate;
 mod catalog;
@@ -127,6 +129,7 @@ pub use allowed_models::{AllowedModels, ModelPattern, ModelPatternError};
 pub use attempt_guard::STALL_TIMEOUT;
 pub use call::{Body, Call, FaultInjection, FaultInjectionError, Reply, Response};
 pub use call_limit::client_timeout;
+pub use call_line::{CallLine, CallLines, LineFields};
 pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownModel};
 pub use chain_model::ChainModel;
 pub use error::{CallError, SkipReason, SkippedModel};

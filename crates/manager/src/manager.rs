@@ -12,8 +12,8 @@ use per_core::{CoreArc, SharedByCores};
 use providers::{CompleteResponse, ProviderError};
 
 use crate::{
-    Call, CallError, CallMetrics, Catalog, CatalogError, Chain, MemoryBudget, Reply, Response, Settings,
-    StoredResponseError, StreamMode, TracePropagator, UnknownModel,
+    Call, CallError, CallLines, CallMetrics, Catalog, CatalogError, Chain, MemoryBudget, Reply, Response,
+    Settings, StoredResponseError, StreamMode, TracePropagator, UnknownModel,
     attempt::CallContext,
     buffered_stream::buffer,
     call_limit::CallLimit,
@@ -38,6 +38,7 @@ struct Shared {
     circuits: Circuits,
     metrics: Arc<SharedByCores<CallMetrics>>,
     propagator: Option<Arc<dyn TracePropagator>>,
+    lines: Option<&'static dyn CallLines>,
     stored: Arc<StoredResponses>,
     memory: MemoryBudget,
 }
@@ -54,6 +55,7 @@ impl ModelManager {
                 circuits,
                 metrics: Arc::new(SharedByCores::new(&Arc::default())),
                 propagator: None,
+                lines: None,
                 stored: Arc::default(),
                 memory: MemoryBudget::default(),
             })),
@@ -64,6 +66,13 @@ impl ModelManager {
     #[must_use]
     pub fn with_propagator(self, propagator: Option<Arc<dyn TracePropagator>>) -> Self {
         let shared = Shared { propagator, ..Shared::clone(self.shared.get()) };
+        Self { shared: SharedByCores::new(&Arc::new(shared)), ..self }
+    }
+
+    /// Gives each of its calls a line in the log.
+    #[must_use]
+    pub fn with_lines(self, lines: Option<&'static dyn CallLines>) -> Self {
+        let shared = Shared { lines, ..Shared::clone(self.shared.get()) };
         Self { shared: SharedByCores::new(&Arc::new(shared)), ..self }
     }
 
@@ -170,7 +179,8 @@ impl ModelManager {
         let resolved = self.catalog.load().resolve(call.request.endpoint(), call.request.model());
         let shared = self.shared.reference();
         let metrics = shared.metrics.reference();
-        let log = CallLog::start(&call, resolved.as_ref().ok(), metrics, shared.propagator.as_deref());
+        let propagator = shared.propagator.as_deref();
+        let log = CallLog::start(&call, resolved.as_ref().ok(), metrics, propagator, shared.lines);
         let chain = match allowed_chain(&call, resolved) {
             Ok(chain) => chain,
             Err(error) => {

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use crate::{
     cli::{Cli, Command},
     config::Environment,
-    log_queue::LogQueue,
+    logging::Log,
     output::Output,
     traces::Traces,
 };
@@ -33,7 +33,7 @@ pub async fn run(
     cli: Cli,
     environment: Environment,
     traces: Option<Traces>,
-    log: LogQueue,
+    log: Log,
 ) -> anyhow::Result<ExitCode> {
     let output = Output::new(&environment, cli.color);
     let session = Session { config: cli.config, output, environment, traces, log };

@@ -12,19 +12,21 @@
 //! main ─▶ program
 //!            ▼
 //!         commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
-//!            │                  └─▶ log_line ─▶ log_queue ─▶ printable ◀─ output, screen
+//!            │                  └─▶ call_lines ─▶ log_queue ─▶ printable ◀─ output, screen
+//!            │                          └─▶ line_values
 //!            ├──────▶ reload ──────────────────────────────▶ config
 //!            ├──────▶ limits, memory, screen, table ─▶ output ─▶ wrap
 //!            └──────▶ service_manager ─────────────────────▶ config
 //! ```
 
+mod call_lines;
 pub mod cli;
 pub mod commands;
 pub mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod limits;
-mod log_line;
+mod line_values;
 pub mod log_queue;
 pub mod logging;
 pub mod memory;

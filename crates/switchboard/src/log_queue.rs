@@ -130,8 +130,10 @@ impl Shared {
         queue.line_count += 1;
         drop(queue);
         if self.is_idle.load(Ordering::Relaxed) {
-            let _signal = lock(&self.signal);
+            let signal = lock(&self.signal);
             self.is_idle.store(false, Ordering::Relaxed);
+            // Whoever is woken takes the lock.
+            drop(signal);
             self.added.notify_one();
         }
     }

@@ -3,14 +3,16 @@
 use std::{io, panic::PanicHookInfo};
 
 use anyhow::Context as _;
-use tracing::level_filters::LevelFilter;
+use manager::{CallLine, CallLines};
+use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
+    Layer as _, filter::Targets, fmt::layer, layer::SubscriberExt as _, registry,
+    util::SubscriberInitExt as _,
 };
 
 use crate::{
+    call_lines::{CallLineWriter, LineForm},
     config::{Environment, environment::names},
-    log_line::{json_lines, text_lines},
     log_queue::LogQueue,
     output::ColorChoice,
     traces::Traces,
@@ -26,9 +28,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// The log of this process.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// The queue of lines, which is to be flushed at the end.
+    pub queue: LogQueue,
+    /// Where the lines of calls go; `None`: the filter leaves them out.
+    pub calls: Option<&'static dyn CallLines>,
+}
+
 /// Starts the log, and passes spans to `traces`. The filter is `SWITCHBOARD_LOG`, else `RUST_LOG`, else
-/// `default_filter`: a level, or pairs of a module and a level, for instance `info,manager=debug`. Returns the queue of
-/// lines, which is to be flushed at the end.
+/// `default_filter`: a level, or pairs of a module and a level, for instance `info,manager=debug`.
 ///
 /// # Errors
 /// When a variable is invalid, or the log is started already.
@@ -38,7 +48,7 @@ pub fn init(
     environment: &Environment,
     default_filter: &str,
     traces: Option<&Traces>,
-) -> anyhow::Result<LogQueue> {
+) -> anyhow::Result<Log> {
     let filter = filter(environment, default_filter)?;
     let format = match format {
         Some(format) => format,
@@ -46,17 +56,34 @@ pub fn init(
     };
     let colour = color.applies_to(environment, &io::stderr());
     let queue = LogQueue::to_stderr(colour).context("cannot start the log")?;
-    let log = match format {
-        LogFormat::Text => text_lines(queue.clone(), colour),
-        LogFormat::Json => json_lines(queue.clone()),
+    let calls = has_call_lines(&filter).then(|| call_lines(format, colour, queue.clone()));
+    let lines = layer().with_writer(queue.clone());
+    let lines = match format {
+        LogFormat::Text => lines.with_target(false).with_ansi(colour).boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
     // Without traces the filter applies to the whole subscriber, so that disabled events cost nothing.
     let started = match traces {
-        None => registry().with(log).with(filter).try_init(),
-        Some(traces) => registry().with(log.with_filter(filter)).with(traces.layer()).try_init(),
+        None => registry().with(lines).with(filter).try_init(),
+        Some(traces) => registry().with(lines.with_filter(filter)).with(traces.layer()).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))?;
-    Ok(queue)
+    Ok(Log { queue, calls })
+}
+
+/// Whether the filter lets the lines of calls through.
+fn has_call_lines(filter: &Targets) -> bool {
+    filter.would_enable(CallLine::TARGET, &Level::INFO)
+}
+
+/// As long as the process, as the log, so that no call counts references to it.
+fn call_lines(format: LogFormat, colour: bool, queue: LogQueue) -> &'static dyn CallLines {
+    let form = match format {
+        LogFormat::Text if colour => LineForm::ColouredText,
+        LogFormat::Text => LineForm::Text,
+        LogFormat::Json => LineForm::Json,
+    };
+    Box::leak(Box::new(CallLineWriter::new(form, queue)))
 }
 
 /// Logs where the program panicked. By the log, since standard error may have a reader that does not read (Q7), and without the
@@ -119,6 +146,25 @@ mod tests {
             ("manager", "manager=trace"),
         ] {
             assert_eq!(parse_filter(written).unwrap().to_string(), expected, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn the_filter_applies_to_the_lines_of_calls() {
+        for (directives, logged) in [
+            ("info", true),
+            ("debug", true),
+            ("warn", false),
+            ("off", false),
+            ("", false),
+            ("manager", true),
+            ("info,manager=warn", false),
+            ("warn,manager=info", true),
+            ("warn,manager::call_log=info", true),
+            ("info,manager::call_log=warn", false),
+            ("warn,gateway=debug", false),
+        ] {
+            assert_eq!(has_call_lines(&parse_filter(directives).unwrap()), logged, "{directives:?}");
         }
     }
 

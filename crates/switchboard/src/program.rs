@@ -47,7 +47,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Some(traces) = traces {
         traces.shutdown().await;
     }
-    let lost_lines = log.flush(LOG_FLUSH_TIMEOUT);
+    let lost_lines = log.queue.flush(LOG_FLUSH_TIMEOUT);
     if lost_lines > 0 {
         ServiceManager::find(&environment).log_lines_lost(lost_lines);
     }

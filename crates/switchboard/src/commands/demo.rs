@@ -37,7 +37,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// # Errors
 /// When no port can be bound, or standard output cannot be written.
 pub async fn run(session: &Session, arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
-    let stage = Stage::start().await?;
+    let stage = Stage::start(session.log.calls).await?;
     let mut story = Story::begin(session.output, arguments.duration, &stage)?;
     let callers = Callers::start(stage.address())?;
     tokio::select! {

@@ -42,6 +42,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     let circuits = local_circuits::start(&config);
     let manager = ModelManager::new(config.manager_settings(), circuits.clone())?;
     let manager = manager.with_memory_budget(MemoryBudget::new(memory::budget()));
+    let manager = manager.with_lines(session.log.calls);
     let manager = Arc::new(manager.with_propagator(session.traces.as_ref().map(Traces::propagator)));
     let settings = gateway::Settings {
         listen: config.server.listen,
@@ -50,7 +51,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         resources: Resources {
             max_connections: limits::max_connections(open_files),
             workers: Workers::start(Handle::current().metrics().num_workers())?,
-            dropped_log_lines: session.log.dropped_lines(),
+            dropped_log_lines: session.log.queue.dropped_lines(),
         },
         demo: None,
     };

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{
     config::{Environment, Problem, Problems, Sources},
-    log_queue::LogQueue,
+    logging::Log,
     output::Output,
     traces::Traces,
 };
@@ -20,8 +20,8 @@ pub struct Session {
     pub output: Output,
     /// The trace exporter, if tracing is on.
     pub traces: Option<Traces>,
-    /// Where the log is written.
-    pub log: LogQueue,
+    /// The log.
+    pub log: Log,
 }
 
 impl Session {

@@ -37,7 +37,8 @@ use crate::{cli::TryArguments, config::Config};
 pub async fn run(session: &Session, arguments: &TryArguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(&session.sources(None)?)?;
     let circuits = local_circuits::start(&config);
-    let manager = ModelManager::new(pass_through(config.manager_settings()), circuits.clone())?;
+    let manager = ModelManager::new(pass_through(config.manager_settings()), circuits.clone())?
+        .with_lines(session.log.calls);
     let in_time = local_circuits::wait_for_first_read(&circuits).await;
     let mut teller = Teller::new(session.output, arguments.json.json, &arguments.model);
     teller.store(store_problem(&circuits, in_time))?;

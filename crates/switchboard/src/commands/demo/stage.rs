@@ -11,7 +11,7 @@ use breaker::{ModelKey, Policy, Transition};
 use circuits::{Circuits, Policies, Report};
 use futures_util::{FutureExt as _, stream};
 use gateway::{BindError, DemoProviders, Gateway, Keys, Resources, ShutdownMode};
-use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
+use manager::{CallLines, ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{ProviderConfig, ProviderKind, Timeouts};
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -48,7 +48,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts everything on 127.0.0.1.
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    pub(super) async fn start(lines: Option<&'static dyn CallLines>) -> anyhow::Result<Self> {
         let primary = ModelKey::new("primary", "gpt-5")?;
         let backup = ModelKey::new("backup", "gpt-5-mini")?;
         let providers = Arc::new(Providers::start(&primary, &backup).await?);
@@ -61,7 +61,7 @@ impl Stage {
             routes: BTreeMap::from([(ROUTE.to_owned(), route(&primary, &backup))]),
             ..manager::Settings::default()
         };
-        let manager = Arc::new(ModelManager::new(settings, circuits.clone())?);
+        let manager = Arc::new(ModelManager::new(settings, circuits.clone())?.with_lines(lines));
         let gateway = bind(&manager, &providers).await?;
         let address = gateway.address();
         let (stop_gateway, stopped) = oneshot::channel();
