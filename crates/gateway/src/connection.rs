@@ -271,6 +271,10 @@ async fn exchange(
         let socket = socket.lock();
         !socket.body.is_complete() && !socket.awaits_continue
     };
+    if has_unread || !state.is_known() {
+        // No call waits for it any more, so a new connection may have its place.
+        state.enter(ConnectionPhase::Dismissing);
+    }
     if has_unread && response.status() != StatusCode::REQUEST_TIMEOUT {
         request_body::discard(socket).await;
     }
@@ -395,6 +399,7 @@ fn poll_send_body(
 
 /// Says why a request was not read. The connection closes.
 async fn refuse(socket: &SharedSocket, bad: BadHead, requests: &Requests) -> Result<(), ConnectionError> {
+    requests.state.enter(ConnectionPhase::Dismissing);
     let error = if requests.overloaded {
         overloaded()
     } else {
@@ -406,7 +411,10 @@ async fn refuse(socket: &SharedSocket, bad: BadHead, requests: &Requests) -> Res
     send(socket, Version::HTTP_11, false, response, false).await?;
     poll_fn(|context| socket.lock().poll_shutdown(context)).await?;
     // Whatever it is, the client may still be sending.
-    socket.lock().body = Framing::UntilClose;
+    {
+        let mut socket = socket.lock();
+        (socket.body, socket.awaits_continue) = (Framing::UntilClose, false);
+    }
     request_body::discard(socket).await;
     Ok(())
 }

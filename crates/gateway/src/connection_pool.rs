@@ -148,15 +148,16 @@ impl Open {
             if evicted.strangers == most || (is_known && (evicted.strangers > 0 || is_early)) {
                 break;
             }
+            let Some(state) = self.connections.get(&id) else { continue };
             let is_old = now.saturating_duration_since(since) >= MIN_IDLE;
-            if is_old && self.connections.get(&id).is_some_and(|state| state.request_close()) {
+            if is_old && state.request_close() {
                 self.connections.remove(&id);
                 if is_known {
                     evicted.idle += 1;
                     break;
                 }
                 evicted.strangers += 1;
-            } else {
+            } else if !is_old || matches!(state.phase(), ConnectionPhase::New | ConnectionPhase::Closing) {
                 is_early = true;
             }
         }

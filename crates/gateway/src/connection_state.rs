@@ -11,6 +11,9 @@ use std::{
 
 use tokio::time::Instant;
 
+/// A caller's connection that has not got on for this long with what it has begun may be closed for another.
+const MAX_UNFINISHED: Duration = Duration::from_secs(1);
+
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -23,6 +26,8 @@ pub(crate) enum ConnectionPhase {
     InRequest,
     /// It has to close, to make room for another.
     Closing,
+    /// What has come is refused, or needs no key: the rest of it is read, and the response is sent.
+    Dismissing,
     /// Nobody has looked yet whether a request has come with it.
     New,
 }
@@ -63,6 +68,7 @@ impl ConnectionState {
             1 => ConnectionPhase::ReadingHead,
             2 => ConnectionPhase::InRequest,
             3 => ConnectionPhase::Closing,
+            4 => ConnectionPhase::Dismissing,
             _ => ConnectionPhase::New,
         }
     }
@@ -110,11 +116,13 @@ impl ConnectionState {
         self.is_resting.store(false, Ordering::Release);
     }
 
-    /// Closes it unless a request is in flight, or, if its client is known, has begun. Whether it will close.
+    /// Closes it unless a request is in flight, or, if its client is known, has just begun. Whether it will close.
     pub(crate) fn request_close(&self) -> bool {
         let may_close = |phase: ConnectionPhase| match phase {
             ConnectionPhase::Idle => true,
-            ConnectionPhase::ReadingHead => !self.is_known(),
+            ConnectionPhase::ReadingHead | ConnectionPhase::Dismissing => {
+                !self.is_known() || self.phase_since().elapsed() >= MAX_UNFINISHED
+            }
             ConnectionPhase::InRequest | ConnectionPhase::Closing | ConnectionPhase::New => false,
         };
         let phase = self.phase();
@@ -155,23 +163,29 @@ impl ConnectionState {
 mod tests {
     use super::{ConnectionPhase::*, *};
 
-    #[test]
-    fn only_who_waits_for_nothing_has_to_close() {
-        for (phase, is_known, expected) in [
-            (Idle, false, true),
-            (Idle, true, true),
-            (ReadingHead, false, true),
-            (ReadingHead, true, false),
-            (InRequest, false, false),
-            (InRequest, true, false),
-            (New, false, false),
+    #[tokio::test(start_paused = true)]
+    async fn only_who_waits_for_nothing_has_to_close() {
+        let moment = Duration::from_millis(999);
+        for (phase, is_known, after, expected) in [
+            (Idle, false, moment, true),
+            (Idle, true, moment, true),
+            (ReadingHead, false, moment, true),
+            (ReadingHead, true, moment, false),
+            (ReadingHead, true, MAX_UNFINISHED, true),
+            (Dismissing, false, moment, true),
+            (Dismissing, true, moment, false),
+            (Dismissing, true, MAX_UNFINISHED, true),
+            (InRequest, false, MAX_UNFINISHED, false),
+            (InRequest, true, MAX_UNFINISHED, false),
+            (New, false, MAX_UNFINISHED, false),
         ] {
             let state = ConnectionState::new();
             if is_known {
                 state.mark_known();
             }
             assert!(state.enter(phase));
-            assert_eq!(state.request_close(), expected, "{phase:?}, known: {is_known}");
+            tokio::time::advance(after).await;
+            assert_eq!(state.request_close(), expected, "{phase:?}, known: {is_known}, after {after:?}");
             assert_eq!(state.enter(InRequest), !expected, "what has to close begins no request");
             assert!(!state.request_close(), "it closes once");
         }

@@ -173,3 +173,22 @@ async fn a_body_that_a_client_ends_early_is_no_request() {
     assert!(received.contains("the request body ended early"), "{received}");
     assert_eq!(world.first.traffic().all_calls(), 0);
 }
+
+/// Else the kernel would reset the connection, and throw the response away with it.
+#[tokio::test]
+async fn who_goes_on_after_what_is_no_request_can_read_why() {
+    let world = World::new().await;
+    let body = chat();
+    let fields = format!("expect: 100-continue\r\ncontent-length: {}\r\n", body.len());
+    for (first, expected) in [(String::new(), &["400"][..]), (call(&fields, &body), &["200", "400"])] {
+        let mut socket = TcpStream::connect(world.address).await.unwrap();
+        socket.write_all(format!("{first}\u{16}\u{3}\u{1}").as_bytes()).await.unwrap();
+        let mut received = String::new();
+        timeout(TEST_TIMEOUT, socket.read_to_string(&mut received)).await.expect("it ends").unwrap();
+        assert_eq!(statuses(&received), expected, "{received}");
+        for _ in 0..3 {
+            socket.write_all(b"more").await.unwrap_or_else(|error| panic!("{expected:?}: {error}"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
