@@ -135,9 +135,12 @@ impl ConnectionState {
         can_close
     }
 
-    /// Closes it as soon as it is idle.
+    /// Closes it as soon as it is idle, or now if its client takes no response that no call waits for.
     pub(crate) fn end(&self) {
         self.is_ending.store(true, Ordering::Release);
+        if self.phase() == ConnectionPhase::Dismissing && self.phase_since().elapsed() >= MAX_UNFINISHED {
+            self.request_close();
+        }
         self.wake();
     }
 
