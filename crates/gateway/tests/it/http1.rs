@@ -95,6 +95,7 @@ async fn an_end_that_is_not_certain_is_the_last_of_its_connection() {
         (call("transfer-encoding: chunked\r\n", "2\n{}\r\n0\r\n\r\n"), "400", "invalid_request"),
         (call("transfer-encoding: chunked\r\n", "-2\r\n{}\r\n0\r\n\r\n"), "400", "invalid_request"),
         (call("transfer-encoding : chunked\r\n", "0\r\n\r\n"), "400", "invalid_request"),
+        (call("a: b\ntransfer-encoding: chunked\r\n", "0\r\n\r\n"), "400", "invalid_request"),
         (call(&format!("connection: close\r\ncontent-length: {}\r\n", body.len()), &body), "200", ""),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "400", "invalid_request"),
         ("\u{16}\u{3}\u{1}\u{2}".to_owned(), "400", "invalid_request"),
