@@ -103,6 +103,7 @@ async fn an_end_that_is_not_certain_is_the_last_of_its_connection() {
         let received = exchange(&world, &format!("{first}{last}"), usize::MAX).await;
         assert_eq!(statuses(&received), [status], "{first}: {received}");
         assert!(received.contains("\r\nconnection: close\r\n"), "{first}: {received}");
+        assert!(!received.contains("ended early"), "{first}: {received}");
         assert_eq!(
             received.contains(&format!("x-switchboard-error: {code}")),
             !code.is_empty(),
