@@ -323,6 +323,9 @@ async fn send(
             if matches!(sent, Err(ConnectionError::ResponseAborted)) {
                 // What came before it is sent. Without an end, no client takes it for the whole (C3).
                 poll_fn(|context| socket.lock().poll_flush(context)).await?;
+                if length == BodyLength::UntilClose {
+                    socket.lock().reset_when_dropped()?;
+                }
             }
             sent?;
         }
