@@ -20,7 +20,7 @@ use crate::{
     auth,
     client_socket::{ClientTimeout, SharedSocket},
     connection_state::{ConnectionPhase, ConnectionState},
-    error::{Error, dialect_of},
+    error::{Error, dialect_of, is_gemini_call},
     headers,
     metrics::ConnectionMetrics,
     present_headers::PresentHeaders,
@@ -271,8 +271,7 @@ async fn exchange(
         let socket = socket.lock();
         !socket.body.is_complete() && !socket.awaits_continue
     };
-    if has_unread || !state.is_known() {
-        // No call waits for it any more, so a new connection may have its place.
+    if has_unread {
         state.enter(ConnectionPhase::Dismissing);
     }
     if has_unread && response.status() != StatusCode::REQUEST_TIMEOUT {
@@ -436,6 +435,7 @@ impl Requests {
         let state = &self.state;
         let present = PresentHeaders::of(&request.headers);
         if let Some(error) = self.rejection(request, present) {
+            state.enter(ConnectionPhase::Dismissing);
             return reject(&error, request, present);
         }
         // Before anything looks at it: what needs a key is decided by the path that is then served.
@@ -450,6 +450,10 @@ impl Requests {
         let response = pin!(self.service.respond(request, present, body, target, self.address)).await;
         if shows_key && !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             state.mark_known();
+        }
+        let is_call = matches!(target, Target::Call(_)) || is_gemini_call(request.uri.path());
+        if !(is_call && response.status().is_success()) {
+            state.enter(ConnectionPhase::Dismissing);
         }
         response
     }

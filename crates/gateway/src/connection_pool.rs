@@ -1,7 +1,7 @@
 //! Which connections are open, and who has to leave for a new one (Q6).
 //!
 //! Connections are limited, so that descriptors are left for providers and Redis. At the limit, clients without a key go
-//! first, then those that wait for nothing; nobody who waits for a response.
+//! first, then those that wait for no model; nobody whose call is in flight.
 
 use std::{
     collections::HashMap,

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// A caller's connection that has not got on for this long with what it has begun may be closed for another.
+/// A caller's connection that waits for no model, and is still at the same for this long, may be closed for another.
 const MAX_UNFINISHED: Duration = Duration::from_secs(1);
 
 /// What a connection is doing.
@@ -26,7 +26,7 @@ pub(crate) enum ConnectionPhase {
     InRequest,
     /// It has to close, to make room for another.
     Closing,
-    /// What has come is refused, or needs no key: the rest of it is read, and the response is sent.
+    /// The rest of a request is read that no model answers, or its response is sent.
     Dismissing,
     /// Nobody has looked yet whether a request has come with it.
     New,
@@ -135,10 +135,11 @@ impl ConnectionState {
         can_close
     }
 
-    /// Closes it as soon as it is idle, or now if its client takes no response that no call waits for.
+    /// Closes it as soon as it is idle, or now if its client has no key and does not take its response.
     pub(crate) fn end(&self) {
         self.is_ending.store(true, Ordering::Release);
-        if self.phase() == ConnectionPhase::Dismissing && self.phase_since().elapsed() >= MAX_UNFINISHED {
+        let is_late = || self.phase_since().elapsed() >= MAX_UNFINISHED;
+        if self.phase() == ConnectionPhase::Dismissing && !self.is_known() && is_late() {
             self.request_close();
         }
         self.wake();

@@ -225,21 +225,30 @@ async fn who_has_no_key_keeps_no_connection_from_a_caller() {
 }
 
 #[tokio::test]
-async fn a_caller_with_half_a_head_keeps_no_connection_from_another() {
-    let keys = keys(&["caller", "other"]);
-    let world = World::with(Setup { keys, max_connections: Some(2), ..Setup::default() }).await;
-    let mut others = Vec::new();
-    for _ in 0..2 {
-        let mut socket = TcpStream::connect(world.address).await.unwrap();
-        let request = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-api-key: other\r\n\r\n";
-        socket.write_all(format!("{request}GET /").as_bytes()).await.unwrap();
-        let mut received = vec![0; 12];
-        timeout(TEST_TIMEOUT, socket.read_exact(&mut received)).await.unwrap().unwrap();
-        others.push(socket);
+async fn a_caller_that_waits_for_no_model_keeps_no_connection_from_another() {
+    let head = "HTTP/1.1\r\nhost: localhost\r\nx-api-key: other\r\n\r\n";
+    for (what, rest) in [
+        ("half a head", "GET /".to_owned()),
+        ("responses that are not read", format!("GET /metrics {head}").repeat(4_000)),
+        ("errors that are not read", format!("POST /v1/messages {head}").repeat(20_000)),
+        ("events of circuits", format!("GET /circuits/events {head}")),
+    ] {
+        let keys = keys(&["caller", "other"]);
+        let world = World::with(Setup { keys, max_connections: Some(2), ..Setup::default() }).await;
+        let mut others = Vec::new();
+        for _ in 0..2 {
+            let mut socket = TcpStream::connect(world.address).await.unwrap();
+            socket.write_all(format!("GET /v1/models {head}").as_bytes()).await.unwrap();
+            let mut received = vec![0; 12];
+            timeout(TEST_TIMEOUT, socket.read_exact(&mut received)).await.unwrap().unwrap();
+            // Not all of it is taken.
+            let _ = timeout(Duration::from_millis(500), socket.write_all(rest.as_bytes())).await;
+            others.push(socket);
+        }
+        // Less than the time for a head. Until it has room, it is told so, and waits for nothing.
+        let in_time = Duration::from_secs(6);
+        timeout(in_time, async { while begin_call(&world).await.1 != "HTTP/1.1 100" {} })
+            .await
+            .unwrap_or_else(|_| panic!("{what}: there is no room"));
     }
-    // Less than the time for a head. Until it has room, it is told so, and waits for nothing.
-    let in_time = Duration::from_secs(6);
-    timeout(in_time, async { while begin_call(&world).await.1 != "HTTP/1.1 100" {} })
-        .await
-        .expect("there is room soon");
 }
