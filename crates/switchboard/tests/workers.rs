@@ -54,7 +54,7 @@ async fn connections_are_spread_over_the_threads() {
     // A thread gives itself its name, once it runs.
     let named = async {
         while stops(&program).len() < THREADS {
-            sleep(Duration::from_millis(1)).await
+            sleep(Duration::from_millis(1)).await;
         }
     };
     timeout(TEST_TIMEOUT, named).await.expect("there are as many threads");
