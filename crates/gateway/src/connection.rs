@@ -447,11 +447,14 @@ impl Requests {
             target = Target::of(request.uri.path());
         }
         let shows_key = !state.is_known() && target != Target::Public;
+        let is_call = matches!(target, Target::Call(_)) || is_gemini_call(request.uri.path());
+        if !is_call && matches!(body, RequestBody::Incoming(..)) {
+            state.enter(ConnectionPhase::Dismissing);
+        }
         let response = pin!(self.service.respond(request, present, body, target, self.address)).await;
         if shows_key && !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             state.mark_known();
         }
-        let is_call = matches!(target, Target::Call(_)) || is_gemini_call(request.uri.path());
         if !(is_call && response.status().is_success()) {
             state.enter(ConnectionPhase::Dismissing);
         }

@@ -240,6 +240,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn no_new_connection_waits_for_half_a_head() {
+        let pool = ConnectionPool::new(1);
+        let half = served(&pool).await;
+        half.state.mark_known();
+        half.state.enter(ConnectionPhase::ReadingHead);
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert!(matches!(pool.admit(), Admission::Overloaded(_)), "it has just begun");
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert!(matches!(pool.admit(), Admission::Served(..)));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_flood_replaces_itself() {
         let pool = ConnectionPool::new(100);
         let known = served(&pool).await;

@@ -228,10 +228,14 @@ async fn who_has_no_key_keeps_no_connection_from_a_caller() {
 async fn a_caller_that_waits_for_no_model_keeps_no_connection_from_another() {
     let head = "HTTP/1.1\r\nhost: localhost\r\nx-api-key: other\r\n\r\n";
     for (what, rest) in [
-        ("half a head", "GET /".to_owned()),
         ("responses that are not read", format!("GET /metrics {head}").repeat(4_000)),
         ("errors that are not read", format!("POST /v1/messages {head}").repeat(20_000)),
         ("events of circuits", format!("GET /circuits/events {head}")),
+        (
+            "half a body",
+            format!("POST /circuits/openai:m/permits {head}")
+                .replace("\r\n\r\n", "\r\ncontent-length: 9\r\n\r\n"),
+        ),
     ] {
         let keys = keys(&["caller", "other"]);
         let world = World::with(Setup { keys, max_connections: Some(2), ..Setup::default() }).await;
@@ -245,9 +249,8 @@ async fn a_caller_that_waits_for_no_model_keeps_no_connection_from_another() {
             let _ = timeout(Duration::from_millis(500), socket.write_all(rest.as_bytes())).await;
             others.push(socket);
         }
-        // Less than the time for a head. Until it has room, it is told so, and waits for nothing.
-        let in_time = Duration::from_secs(6);
-        timeout(in_time, async { while begin_call(&world).await.1 != "HTTP/1.1 100" {} })
+        // Less than the time that any of this has.
+        timeout(TEST_TIMEOUT, async { while begin_call(&world).await.1 != "HTTP/1.1 100" {} })
             .await
             .unwrap_or_else(|_| panic!("{what}: there is no room"));
     }
