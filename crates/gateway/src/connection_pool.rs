@@ -155,8 +155,6 @@ impl Open {
                 break;
             }
             let Some(state) = self.connections.get(&id) else { continue };
-            // Who has no key had its time once, however often it asks for what needs none.
-            let since = if is_known { since } else { state.opened_at() };
             let is_old = now.saturating_duration_since(since) >= min_idle;
             if is_old && state.request_close() {
                 self.connections.remove(&id);
@@ -275,12 +273,6 @@ mod tests {
             busy.state.enter(ConnectionPhase::Idle);
         }
         assert_eq!((phase(&busy), waited), (ConnectionPhase::Closing, MAX_WAIT));
-
-        let pool = ConnectionPool::new(1);
-        let stranger = served(&pool).await;
-        tokio::time::advance(MIN_IDLE).await;
-        stranger.state.enter(ConnectionPhase::Idle);
-        assert!(matches!(pool.admit(Duration::ZERO), Admission::Served(..)), "it had its time");
     }
 
     #[tokio::test(start_paused = true)]

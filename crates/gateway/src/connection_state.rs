@@ -85,11 +85,6 @@ impl ConnectionState {
         self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_open).is_ok()
     }
 
-    /// When it was accepted.
-    pub(crate) const fn opened_at(&self) -> Instant {
-        self.opened_at
-    }
-
     /// When its phase began, unless a request is in flight.
     pub(crate) fn phase_since(&self) -> Instant {
         self.opened_at + Duration::from_millis(self.phase_since_ms.load(Ordering::Relaxed))
