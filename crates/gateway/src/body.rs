@@ -1,6 +1,7 @@
 //! Reads the body of a request.
 
 use std::{
+    error::Error as _,
     future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     auth::Caller,
+    client_socket::BodyError,
     decompress,
     error::{ApiError, Error},
     joined_body::{JoinError, JoinedBody},
@@ -142,11 +144,22 @@ async fn next_chunk(body: &mut IncomingBody, pause: &mut LazyTimer) -> Result<Op
                 Ok(chunk) if !chunk.is_empty() => return Ok(Some(chunk)),
                 _ => pause.restart(),
             },
-            Some(Err(_)) => return Err(Error::invalid_request("the request body ended early".to_owned())),
+            Some(Err(error)) => return Err(unreadable(&error)),
             None => return Ok(None),
         }
     }
     Ok(None)
+}
+
+fn unreadable(error: &axum::Error) -> Error {
+    let cause = error.source().and_then(|source| source.downcast_ref());
+    let message = match cause {
+        Some(BodyError::Malformed(_)) => {
+            "the request body is not in chunks, as its transfer-encoding says: see RFC 9112, section 7.1"
+        }
+        _ => "the request body ended early",
+    };
+    Error::invalid_request(message.to_owned())
 }
 
 fn check_size(body: Bytes, max_bytes: usize) -> Result<Bytes, Error> {

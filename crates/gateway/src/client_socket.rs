@@ -216,6 +216,11 @@ impl ClientSocket {
         Pin::new(&mut self.socket).poll_shutdown(context)
     }
 
+    /// Lets the connection end in such a way that a client does not take it for the end of its response.
+    pub(crate) fn reset_when_dropped(&self) -> io::Result<()> {
+        self.socket.set_zero_linger()
+    }
+
     /// Gives back the memory that it does not need while it waits for a request.
     pub(crate) fn shrink(&mut self) {
         self.output.shrink();

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use crate::{
     client_socket::{ClientTimeout, SharedSocket},
     connection_state::{ConnectionPhase, ConnectionState},
-    error::{Error, dialect_of},
+    error::{Error, dialect_of, is_gemini_call},
     headers,
     metrics::ConnectionMetrics,
     present_headers::PresentHeaders,
@@ -271,6 +271,9 @@ async fn exchange(
         let socket = socket.lock();
         !socket.body.is_complete() && !socket.awaits_continue
     };
+    if has_unread {
+        state.enter(ConnectionPhase::Dismissing);
+    }
     if has_unread && response.status() != StatusCode::REQUEST_TIMEOUT {
         request_body::discard(socket).await;
     }
@@ -321,6 +324,9 @@ async fn send(
             if matches!(sent, Err(ConnectionError::ResponseAborted)) {
                 // What came before it is sent. Without an end, no client takes it for the whole (C3).
                 poll_fn(|context| socket.lock().poll_flush(context)).await?;
+                if length == BodyLength::UntilClose {
+                    socket.lock().reset_when_dropped()?;
+                }
             }
             sent?;
         }
@@ -397,6 +403,7 @@ fn poll_send_body(
 
 /// Says why a request was not read. The connection closes.
 async fn refuse(socket: &SharedSocket, bad: BadHead, requests: &Requests) -> Result<(), ConnectionError> {
+    requests.state.enter(ConnectionPhase::Dismissing);
     let error = if requests.overloaded {
         overloaded()
     } else {
@@ -408,7 +415,10 @@ async fn refuse(socket: &SharedSocket, bad: BadHead, requests: &Requests) -> Res
     send(socket, Version::HTTP_11, false, response, false).await?;
     poll_fn(|context| socket.lock().poll_shutdown(context)).await?;
     // Whatever it is, the client may still be sending.
-    socket.lock().body = Framing::UntilClose;
+    {
+        let mut socket = socket.lock();
+        (socket.body, socket.awaits_continue) = (Framing::UntilClose, false);
+    }
     request_body::discard(socket).await;
     Ok(())
 }
@@ -427,6 +437,7 @@ impl Requests {
         let state = &self.state;
         let present = PresentHeaders::of(&request.headers);
         if let Some(error) = self.rejection(request, present) {
+            state.enter(ConnectionPhase::Dismissing);
             return reject(&error, request, present);
         }
         // Before anything looks at it: what needs a key is decided by the path that is then served.
@@ -438,9 +449,16 @@ impl Requests {
             target = Target::of(request.uri.path());
         }
         let shows_key = !state.is_known() && target != Target::Public;
+        let is_call = matches!(target, Target::Call(_)) || is_gemini_call(request.uri.path());
+        if !is_call && matches!(body, RequestBody::Incoming(..)) {
+            state.enter(ConnectionPhase::Dismissing);
+        }
         let response = pin!(self.service.respond(request, present, body, target, self.address)).await;
         if shows_key && !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             state.mark_known();
+        }
+        if !(is_call && response.status().is_success()) {
+            state.enter(ConnectionPhase::Dismissing);
         }
         response
     }

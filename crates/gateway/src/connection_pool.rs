@@ -1,7 +1,7 @@
 //! Which connections are open, and who has to leave for a new one (Q6).
 //!
 //! Connections are limited, so that descriptors are left for providers and Redis. At the limit, clients without a key go
-//! first, then those that wait for nothing; nobody who waits for a response.
+//! first, then those that wait for no model; nobody whose call is in flight.
 
 use std::{
     collections::HashMap,
@@ -15,6 +15,10 @@ use crate::connection_state::{ConnectionPhase, ConnectionState};
 
 /// A connection gets this long to show what it came for, also in a flood: a caller's request is often a moment behind.
 const MIN_IDLE: Duration = Duration::from_millis(50);
+
+/// A new connection waits for this long that another one can be closed which is between two requests. Then that is closed however
+/// short its pause is: where all are busy, it might never be longer.
+const MAX_WAIT: Duration = Duration::from_millis(100);
 
 /// A connection that waits for a request for this long is closed.
 const MAX_IDLE: Duration = Duration::from_secs(75);
@@ -78,14 +82,16 @@ impl ConnectionPool {
         Arc::new(Self { max: max.max(1), open: Mutex::default() })
     }
 
-    /// Admits a new connection, and closes others if it must.
-    pub(crate) fn admit(self: &Arc<Self>) -> Admission {
+    /// Admits a new connection that has waited for so long, and closes others if it must.
+    pub(crate) fn admit(self: &Arc<Self>, waited: Duration) -> Admission {
         let mut open = self.lock();
         let mut evicted = Evicted::default();
         if open.connections.len() >= self.max {
-            match open.close_some() {
+            let may_wait = waited < MAX_WAIT;
+            match open.close_some(if may_wait { MIN_IDLE } else { Duration::ZERO }) {
                 Some(others) => evicted = others,
-                None => return Admission::Wait,
+                None if may_wait => return Admission::Wait,
+                None => {}
             }
         }
         let count = open.connections.len();
@@ -134,9 +140,9 @@ impl ConnectionPool {
 }
 
 impl Open {
-    /// Closes the oldest connections without a key, or else the one that has been idle longest. Returns how many; `None`:
-    /// one will be closed in a moment.
-    fn close_some(&mut self) -> Option<Evicted> {
+    /// Closes the oldest connections without a key, or else the one that has been idle longest, and for `min_idle` at least. Returns
+    /// how many; `None`: one may be closed in a moment.
+    fn close_some(&mut self, min_idle: Duration) -> Option<Evicted> {
         let idle = self.connections.iter().filter(|(_, state)| state.phase() != ConnectionPhase::InRequest);
         let mut idle: Vec<_> = idle.map(|(id, state)| (state.is_known(), state.phase_since(), *id)).collect();
         idle.sort_unstable();
@@ -148,15 +154,16 @@ impl Open {
             if evicted.strangers == most || (is_known && (evicted.strangers > 0 || is_early)) {
                 break;
             }
-            let is_old = now.saturating_duration_since(since) >= MIN_IDLE;
-            if is_old && self.connections.get(&id).is_some_and(|state| state.request_close()) {
+            let Some(state) = self.connections.get(&id) else { continue };
+            let is_old = now.saturating_duration_since(since) >= min_idle;
+            if is_old && state.request_close() {
                 self.connections.remove(&id);
                 if is_known {
                     evicted.idle += 1;
                     break;
                 }
                 evicted.strangers += 1;
-            } else {
+            } else if !is_old || matches!(state.phase(), ConnectionPhase::New | ConnectionPhase::Closing) {
                 is_early = true;
             }
         }
@@ -179,11 +186,13 @@ mod tests {
 
     /// As the accept loop does it.
     async fn admit(pool: &Arc<ConnectionPool>) -> Admission {
+        let mut waited = Duration::ZERO;
         loop {
-            match pool.admit() {
+            match pool.admit(waited) {
                 Admission::Wait => tokio::time::advance(MIN_IDLE).await,
                 admission => return admission,
             }
+            waited += MIN_IDLE;
         }
     }
 
@@ -236,6 +245,34 @@ mod tests {
         assert!(matches!(admit(&pool).await, Admission::Rejected));
         drop((busy, refused));
         served(&pool).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_new_connection_waits_for_half_a_head() {
+        let pool = ConnectionPool::new(1);
+        let half = served(&pool).await;
+        half.state.mark_known();
+        half.state.enter(ConnectionPhase::ReadingHead);
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert!(matches!(pool.admit(Duration::ZERO), Admission::Overloaded(_)), "it has just begun");
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert!(matches!(pool.admit(Duration::ZERO), Admission::Served(..)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_new_connection_waits_for_those_that_are_always_busy() {
+        let pool = ConnectionPool::new(1);
+        let busy = served(&pool).await;
+        busy.state.mark_known();
+        let mut waited = Duration::ZERO;
+        while matches!(pool.admit(waited), Admission::Wait) {
+            tokio::time::advance(MIN_IDLE / 2).await;
+            waited += MIN_IDLE / 2;
+            assert!(waited <= MAX_WAIT);
+            // It has made a request meanwhile.
+            busy.state.enter(ConnectionPhase::Idle);
+        }
+        assert_eq!((phase(&busy), waited), (ConnectionPhase::Closing, MAX_WAIT));
     }
 
     #[tokio::test(start_paused = true)]

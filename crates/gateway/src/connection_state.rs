@@ -11,6 +11,9 @@ use std::{
 
 use tokio::time::Instant;
 
+/// A caller's connection that waits for no model, and is still at the same for this long, may be closed for another.
+const MAX_UNFINISHED: Duration = Duration::from_secs(1);
+
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -23,6 +26,8 @@ pub(crate) enum ConnectionPhase {
     InRequest,
     /// It has to close, to make room for another.
     Closing,
+    /// The rest of a request is read that no model answers, or its response is sent.
+    Dismissing,
     /// Nobody has looked yet whether a request has come with it.
     New,
 }
@@ -63,6 +68,7 @@ impl ConnectionState {
             1 => ConnectionPhase::ReadingHead,
             2 => ConnectionPhase::InRequest,
             3 => ConnectionPhase::Closing,
+            4 => ConnectionPhase::Dismissing,
             _ => ConnectionPhase::New,
         }
     }
@@ -110,11 +116,13 @@ impl ConnectionState {
         self.is_resting.store(false, Ordering::Release);
     }
 
-    /// Closes it unless a request is in flight, or, if its client is known, has begun. Whether it will close.
+    /// Closes it unless a request is in flight, or, if its client is known, has just begun. Whether it will close.
     pub(crate) fn request_close(&self) -> bool {
         let may_close = |phase: ConnectionPhase| match phase {
             ConnectionPhase::Idle => true,
-            ConnectionPhase::ReadingHead => !self.is_known(),
+            ConnectionPhase::ReadingHead | ConnectionPhase::Dismissing => {
+                !self.is_known() || self.phase_since().elapsed() >= MAX_UNFINISHED
+            }
             ConnectionPhase::InRequest | ConnectionPhase::Closing | ConnectionPhase::New => false,
         };
         let phase = self.phase();
@@ -127,9 +135,13 @@ impl ConnectionState {
         can_close
     }
 
-    /// Closes it as soon as it is idle.
+    /// Closes it as soon as it is idle, or now if its client has no key and does not take its response.
     pub(crate) fn end(&self) {
         self.is_ending.store(true, Ordering::Release);
+        let is_late = || self.phase_since().elapsed() >= MAX_UNFINISHED;
+        if self.phase() == ConnectionPhase::Dismissing && !self.is_known() && is_late() {
+            self.request_close();
+        }
         self.wake();
     }
 
@@ -155,23 +167,29 @@ impl ConnectionState {
 mod tests {
     use super::{ConnectionPhase::*, *};
 
-    #[test]
-    fn only_who_waits_for_nothing_has_to_close() {
-        for (phase, is_known, expected) in [
-            (Idle, false, true),
-            (Idle, true, true),
-            (ReadingHead, false, true),
-            (ReadingHead, true, false),
-            (InRequest, false, false),
-            (InRequest, true, false),
-            (New, false, false),
+    #[tokio::test(start_paused = true)]
+    async fn only_who_waits_for_nothing_has_to_close() {
+        let moment = Duration::from_millis(999);
+        for (phase, is_known, after, expected) in [
+            (Idle, false, moment, true),
+            (Idle, true, moment, true),
+            (ReadingHead, false, moment, true),
+            (ReadingHead, true, moment, false),
+            (ReadingHead, true, MAX_UNFINISHED, true),
+            (Dismissing, false, moment, true),
+            (Dismissing, true, moment, false),
+            (Dismissing, true, MAX_UNFINISHED, true),
+            (InRequest, false, MAX_UNFINISHED, false),
+            (InRequest, true, MAX_UNFINISHED, false),
+            (New, false, MAX_UNFINISHED, false),
         ] {
             let state = ConnectionState::new();
             if is_known {
                 state.mark_known();
             }
             assert!(state.enter(phase));
-            assert_eq!(state.request_close(), expected, "{phase:?}, known: {is_known}");
+            tokio::time::advance(after).await;
+            assert_eq!(state.request_close(), expected, "{phase:?}, known: {is_known}, after {after:?}");
             assert_eq!(state.enter(InRequest), !expected, "what has to close begins no request");
             assert!(!state.request_close(), "it closes once");
         }

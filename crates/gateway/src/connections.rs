@@ -68,11 +68,13 @@ impl Connections {
                 return sleep(ACCEPT_RETRY_DELAY).await;
             }
         };
+        let mut waited = Duration::ZERO;
         let admission = loop {
-            match self.pool.admit() {
+            match self.pool.admit(waited) {
                 Admission::Wait => sleep(ADMISSION_RETRY_DELAY).await,
                 admission => break admission,
             }
+            waited += ADMISSION_RETRY_DELAY;
         };
         match admission {
             Admission::Served(entry, evicted) => {

@@ -189,7 +189,7 @@ fn ceil_seconds(wait: Duration) -> u64 {
 }
 
 /// Google's methods stand in the path, whatever is before them.
-fn is_gemini_call(path: &str) -> bool {
+pub(crate) fn is_gemini_call(path: &str) -> bool {
     [":generateContent", ":streamGenerateContent", ":countTokens"].iter().any(|method| path.ends_with(method))
 }
 

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, request::Parts};
-use http1::{BodyFields, Framing, blank_lines, head_length};
+use http1::{BodyFields, Framing, blank_lines, request_head_length};
 use httparse::{Header, ParserConfig, Status};
 
 /// The largest head of a request, in bytes.
@@ -91,7 +91,9 @@ impl HeadReader {
             unread.advance(blank);
             self.scanned = 0;
         }
-        let Some(length) = head_length(unread, self.scanned) else {
+        let length = request_head_length(unread, self.scanned)
+            .map_err(|_| BadHead::Malformed("a line does not end with CR LF"))?;
+        let Some(length) = length else {
             if unread.len() >= MAX_HEAD_BYTES {
                 return Err(BadHead::TooLarge);
             }
@@ -243,6 +245,10 @@ mod tests {
             ("GET / HTTP/1.1\r\na : c\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\na: \0\r\n\r\n", 400),
+            ("GET / HTTP/1.1\na: b\n\n", 400),
+            ("GET / HTTP/1.1\r\na: b\ncontent-length: 9\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\na: b\r\n\n", 400),
+            ("GET / HTTP/1.1\r\na: b\rcontent-length: 9\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400),

@@ -108,6 +108,26 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_ends_its_connection_and_no_other() {
+        let workers = Workers::start(1).unwrap();
+        let assignment = workers.assign().unwrap();
+        let other = assignment.runtime.spawn(async {
+            tokio::task::yield_now().await;
+            7
+        });
+        let runtime = assignment.runtime.clone();
+        let panicking = runtime.spawn(async move {
+            let _assignment = assignment;
+            panic!("a fault of ours");
+        });
+        let waiting = Builder::new_current_thread().build().unwrap();
+        assert!(waiting.block_on(panicking).unwrap_err().is_panic());
+        assert_eq!(waiting.block_on(other).unwrap(), 7);
+        assert_eq!(workers.0[0].connections.load(Ordering::Relaxed), 0);
+        assert_eq!(waiting.block_on(runtime.spawn(async { 8 })).unwrap(), 8);
+    }
+
+    #[test]
     fn a_thread_runs_tasks_until_it_is_dropped() {
         let workers = Workers::start(1).unwrap();
         let assignment = workers.assign().unwrap();

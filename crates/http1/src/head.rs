@@ -28,6 +28,24 @@ pub fn head_length(bytes: &[u8], scanned: usize) -> Option<usize> {
     })
 }
 
+/// The same of the head of a request. A line that ends with LF alone is refused, which RFC 9112 leaves open (section 2.2): what
+/// a proxy before this server takes for one field could be two of them, the second of which is about the body.
+///
+/// # Errors
+/// When there is such a line.
+pub fn request_head_length(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Malformed> {
+    let from = scanned.saturating_sub(2);
+    for at in memchr::memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()).map(|at| from + at) {
+        if at == 0 || bytes.get(at - 1) != Some(&b'\r') {
+            return Err(Malformed);
+        }
+        if bytes.get(at + 1..at + 3) == Some(b"\r\n") {
+            return Ok(Some(at + 3));
+        }
+    }
+    Ok(None)
+}
+
 /// What the fields of a head say of its body and connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BodyFields {
@@ -128,6 +146,26 @@ mod tests {
         }
         assert_eq!(blank_lines(b"\r\n\n\r\nGET"), 5);
         assert_eq!(blank_lines(b"\rGET"), 0);
+    }
+
+    #[test]
+    fn the_lines_of_a_request_end_with_cr_lf() {
+        for (bytes, expected) in [
+            ("", Ok(None)),
+            ("GET / HTTP/1.1\r\n\r", Ok(None)),
+            ("GET / HTTP/1.1\r\n\r\nrest\n", Ok(Some(18))),
+            ("GET / HTTP/1.1\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\na: b\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\na: b\r\n\n", Err(Malformed)),
+            ("\nGET / HTTP/1.1\r\n\r\n", Err(Malformed)),
+        ] {
+            assert_eq!(request_head_length(bytes.as_bytes(), 0), expected, "{bytes:?}");
+            // In single bytes.
+            let found = (1..=bytes.len())
+                .map(|length| request_head_length(&bytes.as_bytes()[..length], length - 1))
+                .find(|found| *found != Ok(None));
+            assert_eq!(found.unwrap_or(Ok(None)), expected, "{bytes:?}");
+        }
     }
 
     #[test]

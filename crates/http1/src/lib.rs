@@ -21,6 +21,6 @@ mod write;
 
 pub use chunked::Chunked;
 pub use framing::{Framing, Taken};
-pub use head::{BodyFields, blank_lines, head_length};
+pub use head::{BodyFields, blank_lines, head_length, request_head_length};
 pub use piece::{DataSlice, Malformed, Piece};
 pub use write::{push_content_length, push_field, push_number_field};

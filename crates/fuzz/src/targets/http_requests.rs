@@ -19,7 +19,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     [
         "POST /v1/chat/completions HTTP/1.1\r\nHost: a:1\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n{}",
         "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n2;a=b\r\n{}\r\n0\r\nx: y\r\n\r\nGET ",
-        "\r\nGET http://a/b?c HTTP/1.0\nconnection: keep-alive\n\n",
+        "\r\n\nGET http://a/b?c HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
         "HEAD / HTTP/1.1\r\ncontent-length: 1, 1\r\n\r\n1",
         "OPTIONS * HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

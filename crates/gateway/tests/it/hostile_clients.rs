@@ -170,32 +170,88 @@ async fn beyond_the_budget_a_body_has_to_wait() {
     while world.metric("switchboard_request_memory_bytes").await != Some(0.0) {}
 }
 
+/// Begins a call with the key `caller`. Returns the begin of the answer: 100, since its body is waited for, or 503.
+async fn begin_call(world: &World) -> (TcpStream, String) {
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    socket.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n").await.unwrap();
+    socket.write_all(b"authorization: Bearer caller\r\nexpect: 100-continue\r\n").await.unwrap();
+    socket.write_all(b"content-length: 999\r\n\r\n").await.unwrap();
+    let mut received = vec![0; 12];
+    timeout(TEST_TIMEOUT, socket.read_exact(&mut received)).await.unwrap().unwrap();
+    (socket, String::from_utf8(received).unwrap())
+}
+
 #[tokio::test]
 async fn when_all_are_busy_a_new_connection_is_told_so() {
     let keys = keys(&["caller"]);
     let world = World::with(Setup { keys, max_connections: Some(2), ..Setup::default() }).await;
-    let connect = async || {
-        let mut socket = TcpStream::connect(world.address).await.unwrap();
-        socket.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n").await.unwrap();
-        socket.write_all(b"authorization: Bearer caller\r\nexpect: 100-continue\r\n").await.unwrap();
-        socket.write_all(b"content-length: 999\r\n\r\n").await.unwrap();
-        let mut received = vec![0; 12];
-        timeout(TEST_TIMEOUT, socket.read_exact(&mut received)).await.unwrap().unwrap();
-        (socket, String::from_utf8(received).unwrap())
-    };
     // Strangers have no say.
     let mut strangers = Vec::new();
     for _ in 0..5 {
         strangers.push(TcpStream::connect(world.address).await.unwrap());
     }
-    let (first, answer) = connect().await;
+    let (first, answer) = begin_call(&world).await;
     assert_eq!(answer, "HTTP/1.1 100");
-    let (_second, answer) = connect().await;
+    let (_second, answer) = begin_call(&world).await;
     assert_eq!(answer, "HTTP/1.1 100");
-    let (_third, answer) = connect().await;
+    let (_third, answer) = begin_call(&world).await;
     assert_eq!(answer, "HTTP/1.1 503");
     drop(first);
-    timeout(TEST_TIMEOUT, async { while connect().await.1 != "HTTP/1.1 100" {} })
+    timeout(TEST_TIMEOUT, async { while begin_call(&world).await.1 != "HTTP/1.1 100" {} })
         .await
         .expect("there is room");
+}
+
+#[tokio::test]
+async fn who_has_no_key_keeps_no_connection_from_a_caller() {
+    let head = "HTTP/1.1\r\nhost: localhost\r\n";
+    for (what, sent) in [
+        ("a body that nobody wants", format!("POST /v1/messages {head}content-length: 999\r\n\r\n")),
+        ("responses that are not read", format!("GET /metrics {head}\r\n").repeat(4_000)),
+        ("no HTTP", "\u{16}\u{3}\u{1}".to_owned()),
+    ] {
+        let keys = keys(&["caller"]);
+        let world = World::with(Setup { keys, max_connections: Some(2), ..Setup::default() }).await;
+        let mut strangers = Vec::new();
+        for _ in 0..2 {
+            let mut socket = TcpStream::connect(world.address).await.unwrap();
+            // Not all of it is taken.
+            let _ = timeout(Duration::from_millis(100), socket.write_all(sent.as_bytes())).await;
+            strangers.push(socket);
+        }
+        let (_socket, answer) = begin_call(&world).await;
+        assert_eq!(answer, "HTTP/1.1 100", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_waits_for_no_model_keeps_no_connection_from_another() {
+    let head = "HTTP/1.1\r\nhost: localhost\r\nx-api-key: other\r\n\r\n";
+    for (what, rest) in [
+        ("responses that are not read", format!("GET /metrics {head}").repeat(4_000)),
+        ("errors that are not read", format!("POST /v1/messages {head}").repeat(20_000)),
+        ("events of circuits", format!("GET /circuits/events {head}")),
+        (
+            "half a body",
+            format!("POST /circuits/openai:m/permits {head}")
+                .replace("\r\n\r\n", "\r\ncontent-length: 9\r\n\r\n"),
+        ),
+    ] {
+        let keys = keys(&["caller", "other"]);
+        let world = World::with(Setup { keys, max_connections: Some(2), ..Setup::default() }).await;
+        let mut others = Vec::new();
+        for _ in 0..2 {
+            let mut socket = TcpStream::connect(world.address).await.unwrap();
+            socket.write_all(format!("GET /v1/models {head}").as_bytes()).await.unwrap();
+            let mut received = vec![0; 12];
+            timeout(TEST_TIMEOUT, socket.read_exact(&mut received)).await.unwrap().unwrap();
+            // Not all of it is taken.
+            let _ = timeout(Duration::from_millis(500), socket.write_all(rest.as_bytes())).await;
+            others.push(socket);
+        }
+        // Less than the time that any of this has.
+        timeout(TEST_TIMEOUT, async { while begin_call(&world).await.1 != "HTTP/1.1 100" {} })
+            .await
+            .unwrap_or_else(|_| panic!("{what}: there is no room"));
+    }
 }

@@ -95,6 +95,7 @@ async fn an_end_that_is_not_certain_is_the_last_of_its_connection() {
         (call("transfer-encoding: chunked\r\n", "2\n{}\r\n0\r\n\r\n"), "400", "invalid_request"),
         (call("transfer-encoding: chunked\r\n", "-2\r\n{}\r\n0\r\n\r\n"), "400", "invalid_request"),
         (call("transfer-encoding : chunked\r\n", "0\r\n\r\n"), "400", "invalid_request"),
+        (call("a: b\ntransfer-encoding: chunked\r\n", "0\r\n\r\n"), "400", "invalid_request"),
         (call(&format!("connection: close\r\ncontent-length: {}\r\n", body.len()), &body), "200", ""),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "400", "invalid_request"),
         ("\u{16}\u{3}\u{1}\u{2}".to_owned(), "400", "invalid_request"),
@@ -102,6 +103,7 @@ async fn an_end_that_is_not_certain_is_the_last_of_its_connection() {
         let received = exchange(&world, &format!("{first}{last}"), usize::MAX).await;
         assert_eq!(statuses(&received), [status], "{first}: {received}");
         assert!(received.contains("\r\nconnection: close\r\n"), "{first}: {received}");
+        assert!(!received.contains("ended early"), "{first}: {received}");
         assert_eq!(
             received.contains(&format!("x-switchboard-error: {code}")),
             !code.is_empty(),
@@ -172,4 +174,23 @@ async fn a_body_that_a_client_ends_early_is_no_request() {
     timeout(TEST_TIMEOUT, socket.read_to_string(&mut received)).await.expect("it ends").unwrap();
     assert!(received.contains("the request body ended early"), "{received}");
     assert_eq!(world.first.traffic().all_calls(), 0);
+}
+
+/// Else the kernel would reset the connection, and throw the response away with it.
+#[tokio::test]
+async fn who_goes_on_after_what_is_no_request_can_read_why() {
+    let world = World::new().await;
+    let body = chat();
+    let fields = format!("expect: 100-continue\r\ncontent-length: {}\r\n", body.len());
+    for (first, expected) in [(String::new(), &["400"][..]), (call(&fields, &body), &["200", "400"])] {
+        let mut socket = TcpStream::connect(world.address).await.unwrap();
+        socket.write_all(format!("{first}\u{16}\u{3}\u{1}").as_bytes()).await.unwrap();
+        let mut received = String::new();
+        timeout(TEST_TIMEOUT, socket.read_to_string(&mut received)).await.expect("it ends").unwrap();
+        assert_eq!(statuses(&received), expected, "{received}");
+        for _ in 0..3 {
+            socket.write_all(b"more").await.unwrap_or_else(|error| panic!("{expected:?}: {error}"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }

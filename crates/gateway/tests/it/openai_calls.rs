@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dialects::OpenAiCall;
 use manager::StreamMode;
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, Version};
 use serde_json::{Value, json};
 use simulator::{Behaviour, Fault, ProviderError, ReceivedRequest, Simulator};
 
@@ -129,11 +129,14 @@ async fn speech_arrives_as_it_is_made_and_a_cut_is_seen() {
     assert_eq!(read_until(&mut response, "Hello").await, "Hello");
     drop(response);
     for fault in [Fault::Cut { after: 2 }, Fault::ResetAfter { after: 2 }] {
-        world.first.script("m", fault);
-        // Maybe before the head was on its way.
-        if let Ok(response) = speak().send().await {
-            assert_eq!(response.status(), 200);
-            assert!(response.bytes().await.is_err(), "the connection is cut off");
+        world.first.script("m", fault.clone());
+        // To HTTP/1.0, whose responses end with their connection, that has to be no good end.
+        for version in [Version::HTTP_11, Version::HTTP_10] {
+            // Maybe before the head was on its way.
+            if let Ok(response) = speak().version(version).send().await {
+                assert_eq!((response.status().as_u16(), response.version()), (200, version));
+                assert!(response.bytes().await.is_err(), "the connection is cut off");
+            }
         }
     }
     // Before its first byte the next model takes it up.

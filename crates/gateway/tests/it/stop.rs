@@ -6,7 +6,7 @@ use gateway::ShutdownMode;
 use manager::StreamMode;
 use serde_json::Value;
 use simulator::{Behaviour, Fault};
-use tokio::time::timeout;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
 use crate::support::{Setup, TEST_TIMEOUT, World, anthropic_error, header, openai_error, read_until};
 
@@ -106,4 +106,15 @@ async fn a_second_request_aborts_immediately() {
     }
     assert!(stream.text().await.unwrap().contains("\"stream_interrupted\""));
     timeout(TEST_TIMEOUT, world.server).await.expect("it ends").unwrap();
+}
+
+#[tokio::test]
+async fn who_has_no_key_and_takes_no_response_holds_it_up_for_a_moment_only() {
+    let world = World::with_keys().await;
+    let mut stranger = TcpStream::connect(world.address).await.unwrap();
+    let requests = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(200_000);
+    // Not all of it is taken, since the responses are not.
+    timeout(Duration::from_secs(2), stranger.write_all(requests.as_bytes())).await.unwrap_err();
+    world.stop.send(ShutdownMode::Immediate).unwrap();
+    timeout(TEST_TIMEOUT, world.server).await.expect("it ends soon").unwrap();
 }

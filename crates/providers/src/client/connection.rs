@@ -1,9 +1,9 @@
 //! One connection to a provider, which has one request at a time.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use http1::{Framing, Piece};
 use per_core::first_read;
 use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::task::coop;
 
 use super::error::ClientError;
 use super::request::OutgoingRequest;
@@ -133,8 +134,9 @@ impl Connection {
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
         let mut cx = Context::from_waker(Waker::noop());
-        // Its end, or bytes that nobody asked for.
-        Pin::new(&mut self.transport).poll_read(&mut cx, &mut buffer).is_pending()
+        // Its end, or bytes that nobody asked for; also for a task that may read nothing more in its turn.
+        let read = poll_fn(|cx| Pin::new(&mut self.transport).poll_read(cx, &mut buffer));
+        pin!(coop::unconstrained(read)).poll(&mut cx).is_pending()
     }
 
     fn poll_head(

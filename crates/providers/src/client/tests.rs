@@ -9,7 +9,7 @@ use http::{Method, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, coop};
 use tokio::time::{Instant, timeout};
 
 use super::transport::Transport;
@@ -174,6 +174,40 @@ async fn bytes_that_nobody_asked_for_close_a_connection() {
             for _ in 0..5 {
                 tokio::task::yield_now().await;
             }
+        }
+    }
+}
+
+/// The runtime lets a task that has done much at once read no more in this turn. An idle connection is looked at all the same.
+#[tokio::test]
+async fn bytes_that_nobody_asked_for_are_seen_by_a_task_that_has_done_much() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        for status in ["201 x", "202 x"] {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.read_buf(&mut Vec::with_capacity(4096)).await.unwrap();
+            socket
+                .write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes())
+                .await
+                .unwrap();
+            tokio::task::yield_now().await;
+            socket.write_all(b"HTTP/1.1 408 x\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            open.push(socket);
+        }
+    });
+    let client = Client::with(&url, None, Duration::from_secs(5), Resolver::system(), None).unwrap();
+    for status in [201, 202] {
+        while coop::has_budget_remaining() {
+            coop::consume_budget().await;
+        }
+        let uri = Uri::from_static("/");
+        let mut response = client.send(&Method::GET, &uri, |_| {}, RequestBody::default()).await.unwrap();
+        assert_eq!(response.status, status);
+        assert_eq!(response.body.chunk().await.unwrap(), None);
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
         }
     }
 }

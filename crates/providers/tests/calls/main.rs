@@ -11,6 +11,7 @@ mod google_credentials;
 mod google_sdks;
 mod http_server;
 mod kept_connections;
+mod longest_wait;
 mod odd;
 mod plain;
 mod raw;
