@@ -16,7 +16,8 @@ use crate::json::{self, Cursor, MAX_DEPTH, NotJson};
 use crate::openai_call::{OpenAiCall, Streams};
 pub use conversation::Conversation;
 use malformed::Malformed;
-use scan::ScannedFields;
+use scan::{Model, ScannedFields};
+use stored::ScannedStored;
 pub use stored::StoredReference;
 
 /// What asks for the tokens of a stream, as a field that follows another.
@@ -100,14 +101,14 @@ impl Request {
     /// # Errors
     /// When it is not a JSON object with exactly one `model`; moderations need none.
     pub fn parse(endpoint: Endpoint, body: Bytes) -> Result<Self, RequestError> {
-        let fields = scan(endpoint, &body)?;
+        let mut fields = ScannedFields::default();
+        scan(endpoint, &body, &mut fields)?;
         let (model, name_place) = match (fields.model, default_model(endpoint)) {
             (None, Some(default)) => (default.to_owned(), place_for_name(&body)),
             (None, None) => return Err(RequestError::MissingModel),
-            (Some(raw), _) => {
+            (Some(Model { raw, plain }), _) => {
                 let start = raw.as_ptr().addr() - body.as_ptr().addr();
-                let model = json::read(raw, Cursor::text).map_err(|NotJson| RequestError::ModelNotAString)?;
-                (model.decode().into_owned(), NamePlace::Json(start..start + raw.len()))
+                (decode_model(raw, plain)?, NamePlace::Json(start..start + raw.len()))
             }
         };
         if model.is_empty() {
@@ -123,7 +124,7 @@ impl Request {
             },
         };
         let has_stream_options = fields.has_stream_options;
-        let stored = fields.stored.into_reference();
+        let stored = fields.stored.and_then(ScannedStored::into_reference);
         Ok(Self { endpoint, body, model, name_place, stream, json_array: false, has_stream_options, stored })
     }
 
@@ -164,7 +165,9 @@ impl Request {
         if model.is_empty() {
             return Err(RequestError::MissingPathModel);
         }
-        let stored = scan(endpoint, &body)?.stored.into_reference();
+        let mut fields = ScannedFields::default();
+        scan(endpoint, &body, &mut fields)?;
+        let stored = fields.stored.and_then(ScannedStored::into_reference);
         let (name_place, has_stream_options) = (NamePlace::Path, false);
         Ok(Self { endpoint, body, model, name_place, stream, json_array, has_stream_options, stored })
     }
@@ -312,14 +315,22 @@ impl From<Malformed> for RequestError {
 }
 
 /// A body that no parser can read is refused here: a provider that chokes on it answers like one that is down.
-fn scan(endpoint: Endpoint, body: &[u8]) -> Result<ScannedFields<'_>, RequestError> {
-    // Most bodies are ASCII, which is seen for a fraction.
-    if !body.is_ascii() {
+fn scan<'a>(endpoint: Endpoint, body: &'a [u8], fields: &mut ScannedFields<'a>) -> Result<(), RequestError> {
+    let scanned = scan::scan(endpoint.dialect(), body, fields);
+    // Most bodies are ASCII, which the scan has seen.
+    if !fields.is_ascii {
         str::from_utf8(body).map_err(|error| RequestError::NotUtf8 { position: error.valid_up_to() })?;
     }
-    let fields = scan::scan(endpoint.dialect(), body)
-        .map_err(|NotJson| RequestError::from(malformed::explain(body)))?;
-    fields.duplicate.map_or(Ok(fields), |key| Err(RequestError::DuplicateField(key)))
+    scanned.map_err(|NotJson| RequestError::from(malformed::explain(body)))?;
+    fields.duplicate.map_or(Ok(()), |key| Err(RequestError::DuplicateField(key)))
+}
+
+fn decode_model(raw: &[u8], plain: Option<&[u8]>) -> Result<String, RequestError> {
+    if let Some(Ok(model)) = plain.map(str::from_utf8) {
+        return Ok(model.to_owned());
+    }
+    let model = json::read(raw, Cursor::text).map_err(|NotJson| RequestError::ModelNotAString)?;
+    Ok(model.decode().into_owned())
 }
 
 #[cfg(test)]

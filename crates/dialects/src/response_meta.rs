@@ -39,18 +39,18 @@ impl ResponseMeta {
 
 /// A name. Any other value (a number, an empty string) is ignored: it must not fail a good response.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Name<'a>(Option<Text<'a>>);
+pub(crate) struct Name<'a>(Text<'a>);
 
 impl<'a> Name<'a> {
     /// Copied only where it is written with escapes.
     pub(crate) fn get(self) -> Option<Cow<'a, str>> {
-        self.0.map(|text| text.decode()).filter(|name| (1..=MAX_BYTES).contains(&name.len()))
+        Some(self.0.decode()).filter(|name| (1..=MAX_BYTES).contains(&name.len()))
     }
 }
 
 impl<'a> FromAny<'a> for Name<'a> {
     #[inline]
     fn from_text(text: Text<'a>) -> Self {
-        Self(Some(text))
+        Self(text)
     }
 }

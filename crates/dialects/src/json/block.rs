@@ -13,8 +13,8 @@ mod sse2 {
     use std::ops::BitOr;
 
     use safe_arch::{
-        cmp_eq_mask_i8_m128i, cmp_lt_mask_i8_m128i, load_unaligned_m128i, m128i, move_mask_i8_m128i,
-        set_splat_i8_m128i,
+        bitandnot_m128i, cmp_eq_mask_i8_m128i, cmp_gt_mask_i8_m128i, cmp_lt_mask_i8_m128i,
+        load_unaligned_m128i, m128i, move_mask_i8_m128i, set_splat_i8_m128i,
     };
 
     use super::BLOCK;
@@ -39,6 +39,24 @@ mod sse2 {
         #[inline]
         pub(in super::super) fn below(self, byte: u8) -> Self {
             Self(cmp_lt_mask_i8_m128i(self.0, set_splat_i8_m128i(byte.cast_signed())))
+        }
+
+        /// Which bytes are above this one, as signed numbers.
+        #[inline]
+        pub(in super::super) fn above(self, byte: u8) -> Self {
+            Self(cmp_gt_mask_i8_m128i(self.0, set_splat_i8_m128i(byte.cast_signed())))
+        }
+
+        /// These bits of each byte changed.
+        #[inline]
+        pub(in super::super) fn flip(self, bits: u8) -> Self {
+            Self(self.0 ^ set_splat_i8_m128i(bits.cast_signed()))
+        }
+
+        /// What is true here and not there.
+        #[inline]
+        pub(in super::super) fn without(self, other: Self) -> Self {
+            Self(bitandnot_m128i(other.0, self.0))
         }
 
         /// The highest bit of each byte, that of the first byte as the lowest.
@@ -85,6 +103,27 @@ mod portable {
         }
 
         #[inline]
+        pub(in super::super) fn above(self, byte: u8) -> Self {
+            self.map(|own| own.cast_signed() > byte.cast_signed())
+        }
+
+        #[inline]
+        pub(in super::super) fn flip(mut self, bits: u8) -> Self {
+            for byte in &mut self.0 {
+                *byte ^= bits;
+            }
+            self
+        }
+
+        #[inline]
+        pub(in super::super) fn without(mut self, other: Self) -> Self {
+            for (byte, other) in self.0.iter_mut().zip(other.0) {
+                *byte &= !other;
+            }
+            self
+        }
+
+        #[inline]
         fn map(mut self, is_true: impl Fn(u8) -> bool) -> Self {
             for byte in &mut self.0 {
                 *byte = if is_true(*byte) { u8::MAX } else { 0 };
@@ -122,32 +161,46 @@ mod portable {
 mod tests {
     use super::*;
 
-    fn bits(block: &[u8; BLOCK], byte: u8) -> [u32; 4] {
+    fn bits(block: &[u8; BLOCK], byte: u8) -> [u32; 7] {
         let own = Block::new(block);
         [
             own.high_bits(),
             own.equal(byte).high_bits(),
             own.below(byte).high_bits(),
+            own.above(byte).high_bits(),
+            own.flip(byte).high_bits(),
+            own.below(byte).without(own.equal(b'"')).high_bits(),
             (own.equal(byte) | own.below(byte)).high_bits(),
         ]
     }
 
-    fn portable_bits(block: &[u8; BLOCK], byte: u8) -> [u32; 4] {
+    fn portable_bits(block: &[u8; BLOCK], byte: u8) -> [u32; 7] {
         let own = portable::Block::new(block);
         [
             own.high_bits(),
             own.equal(byte).high_bits(),
             own.below(byte).high_bits(),
+            own.above(byte).high_bits(),
+            own.flip(byte).high_bits(),
+            own.below(byte).without(own.equal(b'"')).high_bits(),
             (own.equal(byte) | own.below(byte)).high_bits(),
         ]
     }
 
-    fn expected_bits(block: &[u8; BLOCK], byte: u8) -> [u32; 4] {
+    fn expected_bits(block: &[u8; BLOCK], byte: u8) -> [u32; 7] {
         let of = |is_true: &dyn Fn(i8) -> bool| {
             (0..BLOCK).fold(0, |bits, at| bits | u32::from(is_true(block[at].cast_signed())) << at)
         };
         let byte = byte.cast_signed();
-        [of(&|own| own < 0), of(&|own| own == byte), of(&|own| own < byte), of(&|own| own <= byte)]
+        [
+            of(&|own| own < 0),
+            of(&|own| own == byte),
+            of(&|own| own < byte),
+            of(&|own| own > byte),
+            of(&|own| own ^ byte < 0),
+            of(&|own| own < byte && own != b'"'.cast_signed()),
+            of(&|own| own <= byte),
+        ]
     }
 
     #[test]
@@ -156,7 +209,7 @@ mod tests {
             for value in 0..=u8::MAX {
                 let mut block = *b"sixteen \"bytes\"\\";
                 block[at] = value;
-                for byte in [b'"', b'\\', b' ', 0x7f, 0] {
+                for byte in [b'"', b'\\', b' ', 0x7f, 0x80, 0] {
                     let expected = expected_bits(&block, byte);
                     assert_eq!(bits(&block, byte), expected, "{block:?} {byte}");
                     assert_eq!(portable_bits(&block, byte), expected, "{block:?} {byte}");

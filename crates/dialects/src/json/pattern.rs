@@ -71,7 +71,7 @@ impl Pattern {
 
     /// Whether whoever has read the pattern would read the same here. It then is JSON, too.
     pub(crate) fn matches(&mut self, data: &[u8]) -> bool {
-        if self.json.is_empty() || self.compare(self.json.clone(), data) != Ok(data.len()) {
+        if self.json.is_empty() || !self.behind_same(self.json.clone(), data).is_ok_and(<[u8]>::is_empty) {
             return false;
         }
         if !self.has_matched {
@@ -86,11 +86,11 @@ impl Pattern {
         if !self.is_surrounded {
             return None;
         }
-        let length = self.compare(0..self.text.len(), bytes).ok()?;
+        let behind = self.behind_same(0..self.text.len(), bytes).ok()?.len();
         if !self.has_matched {
             self.keep_different_values(bytes, 0);
         }
-        Some(length)
+        Some(bytes.len() - behind)
     }
 
     /// Few of the values do differ. Those that are the same in the first match are a part of what is compared from then on.
@@ -99,31 +99,24 @@ impl Pattern {
     fn keep_different_values(&mut self, other: &[u8], mut start: usize) {
         self.has_matched = true;
         let text = &self.text;
-        let mut at = 0;
+        let mut rest = other;
         self.values.retain(|value| {
-            let other_start = at + (value.start - start);
-            let other_end = value.kind.end(other, other_start).unwrap_or(other_start);
-            (start, at) = (value.end, other_end);
-            other.get(other_start..other_end) != text.get(value.start..value.end)
+            let other_value = rest.get(value.start - start..).unwrap_or_default();
+            rest = value.kind.after(other_value).unwrap_or_default();
+            start = value.end;
+            other_value.get(..other_value.len() - rest.len()) != text.get(value.start..value.end)
         });
     }
 
-    /// Compares this part of the text with what is at the start of `bytes`; where that ends.
+    /// Compares this part of the text with what `bytes` begin with; what is behind that.
     #[inline]
-    fn compare(&self, part: Range<usize>, bytes: &[u8]) -> Result<usize> {
-        let (mut start, mut at) = (part.start, 0);
+    fn behind_same<'a>(&self, part: Range<usize>, mut bytes: &'a [u8]) -> Result<&'a [u8]> {
+        let mut start = part.start;
         for value in &self.values {
-            at = expect(&self.text[start..value.start], bytes, at)?;
-            at = value.kind.end(bytes, at)?;
+            bytes = bytes.strip_prefix(&self.text[start..value.start]).ok_or(NotJson)?;
+            bytes = value.kind.after(bytes)?;
             start = value.end;
         }
-        expect(&self.text[start..part.end], bytes, at)
+        bytes.strip_prefix(&self.text[start..part.end]).ok_or(NotJson)
     }
-}
-
-/// The end of these bytes, which must be there at `at`.
-#[inline]
-fn expect(expected: &[u8], bytes: &[u8], at: usize) -> Result<usize> {
-    let end = at + expected.len();
-    if bytes.get(at..end) == Some(expected) { Ok(end) } else { Err(NotJson) }
 }

@@ -1,91 +1,122 @@
-//! Passing over values, by the places in their bytes.
+//! Passing over values, by what is behind them.
 
+use super::block::{BLOCK, Block};
 use super::error::{NotJson, Result};
 use super::nesting::Nesting;
-use super::number::number_end;
-use super::text::text_end;
+use super::number::behind_number;
+use super::text::{behind_text, split_short_name};
 
-/// The next byte that is no white space, from `at` on, and where it is; 0 at the end.
+/// These bytes without the white space that they begin with.
 #[inline]
-pub(super) fn token_at(data: &[u8], at: usize) -> (u8, usize) {
-    match data.get(at) {
-        Some(byte) if *byte > b' ' => (*byte, at),
-        _ => token_behind_whitespace(data, at),
+pub(super) fn trim(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [byte, ..] if *byte > b' ' => bytes,
+        _ => trim_any(bytes),
     }
 }
 
-#[cold]
-fn token_behind_whitespace(data: &[u8], mut at: usize) -> (u8, usize) {
-    while let Some(byte) = data.get(at) {
-        if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-            return (*byte, at);
-        }
-        at += 1;
+/// The same of bytes that begin with some.
+#[inline(never)]
+pub(super) fn trim_any(mut bytes: &[u8]) -> &[u8] {
+    // Nearly always it is a space, or a line end and spaces.
+    if let [b' ' | b'\n', behind @ ..] = bytes {
+        bytes = match behind.first_chunk() {
+            Some(block) if behind[0] == b' ' => &behind[spaces(*block)..],
+            _ => behind,
+        };
     }
-    (0, at)
+    while let [b' ' | b'\n' | b'\r' | b'\t', behind @ ..] = bytes {
+        bytes = behind;
+    }
+    bytes
 }
 
-/// The end of the `true`, `false` or `null` that begins at `at`.
+/// How many spaces a block begins with.
 #[inline]
-pub(super) fn literal_end(data: &[u8], at: usize) -> Result<usize> {
-    let rest = data.get(at..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(b"null" | b"true") => Ok(at + 4),
-        _ if rest.first_chunk() == Some(b"false") => Ok(at + 5),
+fn spaces(block: [u8; BLOCK]) -> usize {
+    Block::new(&block).equal(b' ').high_bits().trailing_ones() as usize
+}
+
+/// The bytes behind the `true`, `false` or `null` that begins here.
+#[inline]
+pub(super) fn behind_literal(bytes: &[u8]) -> Result<&[u8]> {
+    let Some((start, behind)) = bytes.split_first_chunk() else { return Err(NotJson) };
+    if *start == *b"null" || *start == *b"true" {
+        return Ok(behind);
+    }
+    match behind {
+        [b'e', behind @ ..] if *start == *b"fals" => Ok(behind),
         _ => Err(NotJson),
     }
 }
 
-/// The end of the array or object that begins at `at`, of at most so many levels. Not by recursion, since there may be no bound
+/// The bytes behind the array or object that begins here, of at most so many levels. Not by recursion, since there may be no bound
 /// to the depth of what is passed over.
-pub(super) fn nested_end(data: &[u8], mut at: usize, max_depth: usize) -> Result<usize> {
-    let mut nesting = Nesting::default();
+#[inline(never)]
+pub(super) fn behind_nested<'a>(
+    mut bytes: &'a [u8],
+    max_depth: usize,
+    outer: &mut Vec<u64>,
+    has_non_ascii: &mut bool,
+) -> Result<&'a [u8]> {
+    let mut nesting = Nesting::new(outer);
     loop {
         if nesting.is_object() {
-            at = name_end(data, at)?;
+            bytes = behind_name(bytes, has_non_ascii)?;
         }
-        let (byte, start) = token_at(data, at);
-        at = match byte {
-            b'{' | b'[' => {
-                let is_object = byte == b'{';
+        bytes = trim(bytes);
+        bytes = match bytes {
+            [b'"', ..] => behind_text(bytes, has_non_ascii)?,
+            [bracket @ (b'{' | b'['), inner @ ..] => {
+                let is_object = *bracket == b'{';
                 nesting.open(is_object);
                 if nesting.depth() > max_depth {
                     return Err(NotJson);
                 }
-                let (byte, next) = token_at(data, start + 1);
-                if byte != closing_bracket(is_object) {
-                    at = next;
+                bytes = trim(inner);
+                if bytes.first() != Some(&closing_bracket(is_object)) {
                     continue;
                 }
-                next
+                bytes
             }
-            b'"' => text_end(data, start + 1)? + 1,
-            b'-' | b'0'..=b'9' => number_end(data, start)?,
-            _ => literal_end(data, start)?,
+            [b'-' | b'0'..=b'9', ..] => behind_number(bytes)?,
+            _ => behind_literal(bytes)?,
         };
         loop {
-            let (byte, start) = token_at(data, at);
-            at = start + 1;
-            if byte == b',' {
+            if let [b',', behind @ ..] = bytes {
+                bytes = behind;
                 break;
             }
-            if byte != closing_bracket(nesting.is_object()) {
+            let [byte, behind @ ..] = trim(bytes) else { return Err(NotJson) };
+            bytes = behind;
+            if *byte == b',' {
+                break;
+            }
+            if *byte != closing_bracket(nesting.is_object()) {
                 return Err(NotJson);
             }
-            nesting.close();
-            if nesting.depth() == 0 {
-                return Ok(at);
+            if !nesting.close() {
+                return Ok(bytes);
             }
         }
     }
 }
 
-/// The end of a field's name and its colon.
+/// The bytes behind a field's name and its colon.
 #[inline]
-fn name_end(data: &[u8], at: usize) -> Result<usize> {
-    let (b'"', start) = token_at(data, at) else { return Err(NotJson) };
-    let (b':', colon) = token_at(data, text_end(data, start + 1)? + 1) else { return Err(NotJson) };
-    Ok(colon + 1)
+fn behind_name<'a>(bytes: &'a [u8], has_non_ascii: &mut bool) -> Result<&'a [u8]> {
+    match split_short_name(bytes) {
+        Some((_, behind)) => Ok(behind),
+        None => behind_any_name(bytes, has_non_ascii),
+    }
+}
+
+#[inline(never)]
+fn behind_any_name<'a>(bytes: &'a [u8], has_non_ascii: &mut bool) -> Result<&'a [u8]> {
+    match trim(behind_text(trim(bytes), has_non_ascii)?) {
+        [b':', behind @ ..] => Ok(behind),
+        _ => Err(NotJson),
+    }
 }
 
 #[inline]

@@ -252,6 +252,25 @@ fn texts_are_taken_and_refused_as_by_serde_json() {
     }
 }
 
+/// Bytes are looked at in blocks of several sizes, and the last ones otherwise.
+#[test]
+fn what_is_special_is_seen_wherever_it_stands() {
+    for length in 0..=70 {
+        for behind in [0, 1, 2, 7, 16, 31, 40] {
+            let end = " ".repeat(behind);
+            compare(format!("\"{}\"{end}", "a".repeat(length)).as_bytes());
+            compare(format!("[{}{end}]", "7".repeat(length)).as_bytes());
+            for special in ["\"", "\\", "\n", "\u{1f}", "\u{7f}", "é", "\\n", "\\u00e9", "\\ud83d"] {
+                // The first and last places of blocks.
+                for at in (0..=length).filter(|at| [0, 1, 6, 7].contains(&(at % 8))) {
+                    let text = format!("{}{special}{}", "a".repeat(at), "b".repeat(length - at));
+                    compare(format!("{{\"{text}\":[\"{text}\"]}}{end}").as_bytes());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn depth_is_bounded_where_values_are_looked_into() {
     for levels in [1, 63, 64, 65, MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 128, 129, 193, 1_000] {

@@ -1,8 +1,8 @@
 //! Values of which little or nothing was read.
 
 use super::error::{NotJson, Result};
-use super::number::number_end;
-use super::text::{filled_text_end, text_end};
+use super::number::behind_number;
+use super::text::{behind_text, split_short, split_text};
 
 /// The most values that may differ. Those behind them must be the same.
 pub(super) const MAX_VALUES: usize = 16;
@@ -28,15 +28,22 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The end of the value that begins at `at`, which must be one of this kind.
+    /// The bytes behind the value that begins here, which must be one of this kind.
     #[inline]
-    pub(super) fn end(self, bytes: &[u8], at: usize) -> Result<usize> {
-        let is_text = bytes.get(at) == Some(&b'"');
+    pub(super) fn after(self, bytes: &[u8]) -> Result<&[u8]> {
         match self {
-            Self::Number => number_end(bytes, at),
-            Self::Filled if is_text => filled_text_end(bytes, at + 1).map(|quote| quote + 1),
-            Self::String if is_text => text_end(bytes, at + 1).map(|quote| quote + 1),
-            Self::Filled | Self::String => Err(NotJson),
+            Self::Number => behind_number(bytes),
+            Self::String => behind_text(bytes, &mut false),
+            Self::Filled => match split_short(bytes) {
+                Some((text, behind)) if !text.is_empty() => Ok(behind),
+                _ => behind_filled(bytes),
+            },
         }
     }
+}
+
+#[inline(never)]
+fn behind_filled(bytes: &[u8]) -> Result<&[u8]> {
+    let (text, behind) = split_text(bytes, &mut false)?;
+    if text.is_empty() { Err(NotJson) } else { Ok(behind) }
 }

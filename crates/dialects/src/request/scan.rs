@@ -8,20 +8,30 @@ use crate::lenient::FromAny;
 /// The fields of the body's top level that matter. Values as they are written, and read where they are needed.
 #[derive(Default)]
 pub(super) struct ScannedFields<'a> {
-    pub(super) model: Option<&'a [u8]>,
+    pub(super) model: Option<Model<'a>>,
     pub(super) stream: Option<&'a [u8]>,
     pub(super) has_stream_options: bool,
-    pub(super) stored: ScannedStored<'a>,
+    /// `None`: it has no such field.
+    pub(super) stored: Option<ScannedStored<'a>>,
     pub(super) duplicate: Option<&'static str>,
+    /// The whole body is ASCII.
+    pub(super) is_ascii: bool,
+}
+
+/// The model as it is written, and its name if that needs no decoding.
+#[derive(Clone, Copy)]
+pub(super) struct Model<'a> {
+    pub(super) raw: &'a [u8],
+    pub(super) plain: Option<&'a [u8]>,
 }
 
 /// Fails also on what is nested too deeply.
-pub(super) fn scan(dialect: Dialect, body: &[u8]) -> json::Result<ScannedFields<'_>> {
-    let mut fields = ScannedFields::default();
+pub(super) fn scan<'a>(dialect: Dialect, body: &'a [u8], fields: &mut ScannedFields<'a>) -> json::Result<()> {
     let mut cursor = Cursor::with_bounded_depth(body);
-    cursor.object(|name, value| read_field(dialect, &mut fields, name, value))?;
+    cursor.object(|name, value| read_field(dialect, fields, name, value))?;
     cursor.end()?;
-    Ok(fields)
+    fields.is_ascii = cursor.is_ascii();
+    Ok(())
 }
 
 /// Which fields matter depends on the format.
@@ -31,17 +41,19 @@ fn read_field<'a>(
     name: &[u8],
     value: &mut Cursor<'a>,
 ) -> json::Result<()> {
-    let is_new = match (name, dialect) {
-        (b"model", _) => fill(&mut fields.model, "model", value.skip_raw()?),
-        (b"stream", _) => fill(&mut fields.stream, "stream", value.skip_raw()?),
-        (b"stream_options", Dialect::OpenAiChat) => {
-            fields.has_stream_options = true;
-            return value.skip();
-        }
-        (_, Dialect::OpenAiResponses | Dialect::Gemini) => {
-            read_stored(dialect, name, &mut fields.stored, value)?
-        }
-        _ => return value.skip(),
+    // A `match` would compare byte by byte.
+    let is_new = if name == b"model" {
+        let (raw, plain) = value.skip_raw_and_short()?;
+        fill(&mut fields.model, "model", Model { raw, plain })
+    } else if name == b"stream" {
+        fill(&mut fields.stream, "stream", value.skip_raw()?)
+    } else if name == b"stream_options" && dialect == Dialect::OpenAiChat {
+        fields.has_stream_options = true;
+        return value.skip();
+    } else if matches!(dialect, Dialect::OpenAiResponses | Dialect::Gemini) {
+        read_stored(dialect, name, fields.stored.get_or_insert_default(), value)?
+    } else {
+        return value.skip();
     };
     if let Err(name) = is_new {
         fields.duplicate = Some(name);
