@@ -310,15 +310,15 @@ async fn send(
     };
     {
         let output = &mut socket.lock().output;
-        let answer = if let ResponseBody::Complete(answer) = &body { Some(&**answer) } else { None };
-        output.reserve_response(answer.map(|answer| answer.body.len()));
-        let headers = ResponseHeaders { map: &head.headers, answer };
+        let reply = if let ResponseBody::Complete(reply) = &body { Some(&**reply) } else { None };
+        output.reserve_response(reply.map(|reply| reply.body.len()));
+        let headers = ResponseHeaders { map: &head.headers, reply };
         response_head::write(output.buffer(), (version, head.status), headers, length, after);
     }
     drop(head);
     match (length, body) {
         (BodyLength::None | BodyLength::OfHead(_), _) => {}
-        (BodyLength::Exact(_), ResponseBody::Complete(answer)) => socket.lock().output.push(answer.body),
+        (BodyLength::Exact(_), ResponseBody::Complete(reply)) => socket.lock().output.push(reply.body),
         (_, mut body) => {
             let sent = poll_fn(|context| poll_send_body(socket, &mut body, length, context)).await;
             if matches!(sent, Err(ConnectionError::ResponseAborted)) {

@@ -96,7 +96,6 @@
 //! - No prompt, response or key is in an error or in the log (C5).
 
 mod active_keys;
-mod answer;
 mod auth;
 mod body;
 mod calls;
@@ -129,6 +128,7 @@ mod keys;
 mod lazy_timer;
 mod loopback;
 mod metrics;
+mod model_reply;
 mod models;
 mod openapi;
 mod operate;

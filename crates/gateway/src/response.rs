@@ -7,8 +7,8 @@ use manager::{ChainModel, Events, Reply, Translated};
 use providers::CompleteResponse;
 
 use crate::{
-    answer::Answer,
     headers,
+    model_reply::ModelReply,
     response_body::ResponseBody,
     shutdown::{DrainedStream, InFlightGuard, StreamStage},
 };
@@ -25,8 +25,8 @@ pub(crate) fn respond(
     let mut response = match reply.body {
         manager::Body::Complete(complete) => {
             let CompleteResponse { status, headers, body, usage, .. } = *complete;
-            let answer = Answer { body, answered_by, attempts, usage, request_id: None };
-            let mut response = Response::new(ResponseBody::Complete(Box::new(answer)));
+            let reply = ModelReply { body, answered_by, attempts, usage, request_id: None };
+            let mut response = Response::new(ResponseBody::Complete(Box::new(reply)));
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             response
@@ -72,8 +72,8 @@ pub(crate) fn respond_buffered(
 /// The response with all its headers in their map, for what looks for them there.
 pub(crate) fn with_all_headers(response: Response<ResponseBody>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
-    if let ResponseBody::Complete(answer) = &body {
-        answer.insert_headers(&mut head.headers);
+    if let ResponseBody::Complete(reply) = &body {
+        reply.insert_headers(&mut head.headers);
     }
     Response::from_parts(head, body.into())
 }

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use futures_util::Stream as _;
 use http_body::{Frame, SizeHint};
 
-use crate::{answer::Answer, shutdown::DrainedStream};
+use crate::{model_reply::ModelReply, shutdown::DrainedStream};
 
 /// The body of a response. A model's has nothing between it and the connection.
 pub(crate) enum ResponseBody {
     /// All of it; empty once it was sent. Its own headers are not among the response's.
-    Complete(Box<Answer>),
+    Complete(Box<ModelReply>),
     /// The events of a model, as they come.
     Events(Box<DrainedStream>),
     /// Whatever else.
@@ -31,7 +31,7 @@ impl From<Body> for ResponseBody {
 impl From<ResponseBody> for Body {
     fn from(body: ResponseBody) -> Self {
         match body {
-            ResponseBody::Complete(answer) => answer.body.into(),
+            ResponseBody::Complete(reply) => reply.body.into(),
             ResponseBody::Other(body) => body,
             events @ ResponseBody::Events(_) => Self::new(events),
         }
@@ -47,8 +47,8 @@ impl HttpBody for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match &mut *self {
-            Self::Complete(answer) if answer.body.is_empty() => Poll::Ready(None),
-            Self::Complete(answer) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut answer.body))))),
+            Self::Complete(reply) if reply.body.is_empty() => Poll::Ready(None),
+            Self::Complete(reply) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut reply.body))))),
             Self::Events(events) => Pin::new(&mut **events)
                 .poll_next(context)
                 .map(|event| event.map(|event| event.map(Frame::data).map_err(axum::Error::new))),
@@ -58,7 +58,7 @@ impl HttpBody for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Complete(answer) => answer.body.is_empty(),
+            Self::Complete(reply) => reply.body.is_empty(),
             Self::Events(_) => false,
             Self::Other(body) => body.is_end_stream(),
         }
@@ -66,8 +66,8 @@ impl HttpBody for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Complete(answer) => {
-                SizeHint::with_exact(u64::try_from(answer.body.len()).unwrap_or(u64::MAX))
+            Self::Complete(reply) => {
+                SizeHint::with_exact(u64::try_from(reply.body.len()).unwrap_or(u64::MAX))
             }
             Self::Events(_) => SizeHint::default(),
             Self::Other(body) => body.size_hint(),

@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderMap, StatusCode, Version, header};
 use http1::{push_content_length, push_field};
 
-use crate::{answer::Answer, headers};
+use crate::{headers, model_reply::ModelReply};
 
 /// The length of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 const DATE_BYTES: usize = 29;
@@ -43,14 +43,14 @@ pub(crate) enum AfterResponse {
 pub(crate) struct ResponseHeaders<'a> {
     pub(crate) map: &'a HeaderMap,
     /// Whose own ones follow.
-    pub(crate) answer: Option<&'a Answer>,
+    pub(crate) reply: Option<&'a ModelReply>,
 }
 
 /// Appends a head to what is to be sent. Of the headers, those about the connection and the length are this function's.
 pub(crate) fn write(
     output: &mut Vec<u8>,
     (version, status): (Version, StatusCode),
-    ResponseHeaders { map, answer }: ResponseHeaders<'_>,
+    ResponseHeaders { map, reply }: ResponseHeaders<'_>,
     length: BodyLength,
     after: AfterResponse,
 ) {
@@ -64,15 +64,15 @@ pub(crate) fn write(
         if *name == header::CONTENT_LENGTH
             || *name == header::TRANSFER_ENCODING
             || *name == header::CONNECTION
-            || answer.is_some() && *name == headers::REQUEST_ID
+            || reply.is_some() && *name == headers::REQUEST_ID
         {
             continue;
         }
         has_date |= *name == header::DATE;
         push_field(output, name.as_str(), value.as_bytes());
     }
-    if let Some(answer) = answer {
-        answer.push_headers(output);
+    if let Some(reply) = reply {
+        reply.push_headers(output);
     }
     match length {
         BodyLength::Exact(length) | BodyLength::OfHead(Some(length)) => {
@@ -133,7 +133,7 @@ mod tests {
         headers.append(header::SET_COOKIE, HeaderValue::from_static("b"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         let mut output = Vec::new();
-        let headers = ResponseHeaders { map: &headers, answer: None };
+        let headers = ResponseHeaders { map: &headers, reply: None };
         write(&mut output, (version, StatusCode::from_u16(status).unwrap()), headers, length, after);
         String::from_utf8(output).unwrap()
     }
@@ -177,7 +177,7 @@ mod tests {
         write(
             &mut output,
             (Version::HTTP_11, StatusCode::OK),
-            ResponseHeaders { map: &HeaderMap::new(), answer: None },
+            ResponseHeaders { map: &HeaderMap::new(), reply: None },
             BodyLength::None,
             AfterResponse::GoesOn,
         );

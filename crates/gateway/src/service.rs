@@ -85,8 +85,8 @@ impl Service {
                 }
             };
         self.app.refused_requests.record(&response, parts.uri.path(), address);
-        if let ResponseBody::Complete(answer) = response.body_mut() {
-            answer.request_id = Some(request_id);
+        if let ResponseBody::Complete(reply) = response.body_mut() {
+            reply.request_id = Some(request_id);
         } else {
             response.headers_mut().insert(headers::REQUEST_ID, request_id);
         }

@@ -114,7 +114,7 @@ pub struct Catalog {
     /// What names of the routes' models resolve to.
     routed_models: RoutedModels,
     /// What other names of models resolved to that have answered.
-    direct_chains: DirectChains,
+    direct_chains: DirectChains<Chain>,
     /// The models of all routes, and their names without a provider: a request must not search thousands of routes.
     routed_keys: HashSet<ModelKey, RandomState>,
     routed_names: HashSet<Box<str>, RandomState>,

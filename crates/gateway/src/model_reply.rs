@@ -1,4 +1,4 @@
-//! A model's answer in one piece, with the headers that say how the gateway got it.
+//! A model's reply in one piece, with the headers that say how the gateway got it.
 
 use bytes::Bytes;
 use dialects::Usage;
@@ -8,10 +8,10 @@ use manager::ChainModel;
 
 use crate::headers;
 
-/// A model's answer. Its headers are written as they are: to put them into a map and to take them out of it again costs a
+/// A model's reply. Its headers are written as they are: to put them into a map and to take them out of it again costs a
 /// call more than to read its request.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ModelReply {
     pub(crate) body: Bytes,
     pub(crate) answered_by: ChainModel,
     /// Requests to providers; at least 1.
@@ -22,7 +22,7 @@ pub(crate) struct Answer {
     pub(crate) request_id: Option<HeaderValue>,
 }
 
-impl Answer {
+impl ModelReply {
     /// Appends the headers to a head.
     pub(crate) fn push_headers(&self, head: &mut Vec<u8>) {
         if let Some(model) = self.answered_by.header_value() {
