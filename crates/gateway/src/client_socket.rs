@@ -113,7 +113,7 @@ impl ClientSocket {
 
     /// Reads what is there; 0: the client sends no more.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.unread.capacity() == 0 {
+        if self.unread.capacity() == 0 && self.body.is_complete() {
             return first_read(&mut self.unread, |buffer| pin!(self.socket.read_buf(buffer)).poll(context));
         }
         let room = self.unread.capacity() - self.unread.len();

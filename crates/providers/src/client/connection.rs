@@ -178,7 +178,7 @@ impl Connection {
     // A call of its own takes as long as what it does.
     #[inline(always)]
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, ClientError>> {
-        let (read, room) = if self.unread.capacity() == 0 {
+        let (read, room) = if !self.has_received && self.unread.capacity() == 0 {
             let transport = &mut self.transport;
             first_read(&mut self.unread, |buffer| (transport.poll_read_into(cx, buffer), buffer.capacity()))
         } else {
