@@ -178,7 +178,8 @@ fn assert_own_calls_keep_the_rules(own: &[u64], history: &[Value], in_flight: u6
             "HALF_OPEN" if in_flight < OPEN_DURATION_MS => {
                 // Who does not answer within its lease has lost its place (B3).
                 let most = 1 + usize::try_from((ended - began) / PROBE_LEASE_MS).unwrap();
-                let calls = within(began, ended + 1);
+                // The two clocks are read a millisecond apart, and a call may follow in the one in which the circuit closes.
+                let calls = within(began, ended.saturating_sub(1));
                 assert!(calls <= most, "{calls} probes at once: {pair:#?}");
             }
             _ => {}
