@@ -161,30 +161,20 @@ mod portable {
 mod tests {
     use super::*;
 
-    fn bits(block: &[u8; BLOCK], byte: u8) -> [u32; 7] {
-        let own = Block::new(block);
-        [
-            own.high_bits(),
-            own.equal(byte).high_bits(),
-            own.below(byte).high_bits(),
-            own.above(byte).high_bits(),
-            own.flip(byte).high_bits(),
-            own.below(byte).without(own.equal(b'"')).high_bits(),
-            (own.equal(byte) | own.below(byte)).high_bits(),
-        ]
-    }
-
-    fn portable_bits(block: &[u8; BLOCK], byte: u8) -> [u32; 7] {
-        let own = portable::Block::new(block);
-        [
-            own.high_bits(),
-            own.equal(byte).high_bits(),
-            own.below(byte).high_bits(),
-            own.above(byte).high_bits(),
-            own.flip(byte).high_bits(),
-            own.below(byte).without(own.equal(b'"')).high_bits(),
-            (own.equal(byte) | own.below(byte)).high_bits(),
-        ]
+    /// What each operation of a type of blocks says.
+    macro_rules! bits {
+        ($block:expr, $byte:expr) => {{
+            let (own, byte) = ($block, $byte);
+            [
+                own.high_bits(),
+                own.equal(byte).high_bits(),
+                own.below(byte).high_bits(),
+                own.above(byte).high_bits(),
+                own.flip(byte).high_bits(),
+                own.below(byte).without(own.equal(b'"')).high_bits(),
+                (own.equal(byte) | own.below(byte)).high_bits(),
+            ]
+        }};
     }
 
     fn expected_bits(block: &[u8; BLOCK], byte: u8) -> [u32; 7] {
@@ -211,8 +201,8 @@ mod tests {
                 block[at] = value;
                 for byte in [b'"', b'\\', b' ', 0x7f, 0x80, 0] {
                     let expected = expected_bits(&block, byte);
-                    assert_eq!(bits(&block, byte), expected, "{block:?} {byte}");
-                    assert_eq!(portable_bits(&block, byte), expected, "{block:?} {byte}");
+                    assert_eq!(bits!(Block::new(&block), byte), expected, "{block:?} {byte}");
+                    assert_eq!(bits!(portable::Block::new(&block), byte), expected, "{block:?} {byte}");
                 }
             }
         }
