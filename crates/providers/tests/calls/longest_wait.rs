@@ -7,14 +7,14 @@ use std::time::Duration;
 use dialects::{Endpoint, OpenAiCall};
 use http::HeaderMap;
 use providers::{
-    AwsSettings, Provider, ProviderConfig, ProviderError, ProviderErrorKind, ProviderKind, ProviderRequest,
-    ProviderResponse, Timeouts,
+    AwsSettings, Provider, ProviderConfig, ProviderError, ProviderErrorKind, ProviderKind, ProviderResponse,
+    Timeouts,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
-use crate::setup::{KEY, MODEL, body};
+use crate::setup::{KEY, body, request};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -123,29 +123,6 @@ async fn wait(
         Ok(())
     };
     (opened.await, start.elapsed(), longest)
-}
-
-fn request<'a>(
-    endpoint: Endpoint,
-    body: &'a bytes::Bytes,
-    stream: bool,
-    headers: &'a HeaderMap,
-    timeouts: &'a Timeouts,
-) -> ProviderRequest<'a> {
-    ProviderRequest {
-        endpoint,
-        model: MODEL,
-        body,
-        tail: None,
-        translation: None,
-        stream,
-        withhold_usage: false,
-        json_array: false,
-        beta: false,
-        wants_meta: false,
-        headers,
-        timeouts,
-    }
 }
 
 #[tokio::test(start_paused = true)]

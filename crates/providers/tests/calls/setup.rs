@@ -58,22 +58,31 @@ pub(crate) async fn call(
 ) -> Result<ProviderResponse, ProviderError> {
     let endpoint = endpoint(provider.kind());
     let headers = HeaderMap::new();
-    provider
-        .call(&ProviderRequest {
-            endpoint,
-            model: MODEL,
-            body: &body(stream),
-            tail: None,
-            translation: None,
-            stream,
-            withhold_usage: false,
-            json_array: false,
-            beta: false,
-            wants_meta: true,
-            headers: &headers,
-            timeouts,
-        })
-        .await
+    provider.call(&request(endpoint, &body(stream), stream, &headers, timeouts)).await
+}
+
+/// A request as it came, for [`MODEL`].
+pub(crate) fn request<'a>(
+    endpoint: Endpoint,
+    body: &'a Bytes,
+    stream: bool,
+    headers: &'a HeaderMap,
+    timeouts: &'a Timeouts,
+) -> ProviderRequest<'a> {
+    ProviderRequest {
+        endpoint,
+        model: MODEL,
+        body,
+        tail: None,
+        translation: None,
+        stream,
+        withhold_usage: false,
+        json_array: false,
+        beta: false,
+        wants_meta: true,
+        headers,
+        timeouts,
+    }
 }
 
 pub(crate) async fn plain(provider: &Provider) -> Result<CompleteResponse, ProviderError> {
